@@ -1,1 +1,5 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+
+pub mod clock;
+pub mod fhir;
+pub mod rng;

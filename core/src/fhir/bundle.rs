@@ -1,0 +1,294 @@
+//! Bundles, taken apart and put together without touching the resources inside.
+
+use super::json;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// A Bundle whose resources are still text.
+#[derive(Debug, Deserialize)]
+pub struct Bundle<'a> {
+    #[serde(rename = "resourceType", borrow)]
+    resource_type: Cow<'a, str>,
+    /// `searchset`, `transaction`, `transaction-response`, ...
+    #[serde(rename = "type", borrow, default)]
+    pub kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    link: Vec<Link<'a>>,
+    /// Its entries in order.
+    #[serde(borrow, default)]
+    pub entry: Vec<Entry<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Link<'a> {
+    #[serde(borrow, default)]
+    relation: Cow<'a, str>,
+    #[serde(borrow, default)]
+    url: Cow<'a, str>,
+}
+
+/// One entry.
+#[derive(Debug, Default, Deserialize)]
+pub struct Entry<'a> {
+    /// The resource's own text.
+    #[serde(borrow, default)]
+    pub resource: Option<&'a RawValue>,
+    /// In transactions and batches.
+    #[serde(borrow, default)]
+    pub request: Option<Request<'a>>,
+    /// In answers to them.
+    #[serde(borrow, default)]
+    pub response: Option<Response<'a>>,
+    /// In search results.
+    #[serde(borrow, default)]
+    pub search: Option<Search<'a>>,
+}
+
+/// What a transaction entry asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request<'a> {
+    /// `PUT`, `POST`, `DELETE`, ...
+    #[serde(borrow, default)]
+    pub method: Cow<'a, str>,
+    /// Relative to the server's base.
+    #[serde(borrow, default)]
+    pub url: Cow<'a, str>,
+    /// ETag of the version that may be replaced.
+    #[serde(borrow, default)]
+    pub if_match: Option<Cow<'a, str>>,
+    /// `*`: only if nothing stands there.
+    #[serde(borrow, default)]
+    pub if_none_match: Option<Cow<'a, str>>,
+    /// Search that must find nothing.
+    #[serde(borrow, default)]
+    pub if_none_exist: Option<Cow<'a, str>>,
+}
+
+/// What became of a transaction entry.
+#[derive(Debug, Default, Deserialize)]
+pub struct Response<'a> {
+    /// Starts with the HTTP status code.
+    #[serde(borrow, default)]
+    pub status: Cow<'a, str>,
+    /// `W/"2"`, or on some servers a bare `2`.
+    #[serde(borrow, default)]
+    pub etag: Option<Cow<'a, str>>,
+}
+
+/// Why an entry is in a search result.
+#[derive(Debug, Default, Deserialize)]
+pub struct Search<'a> {
+    /// `match`, `include` or `outcome`.
+    #[serde(borrow, default)]
+    pub mode: Cow<'a, str>,
+}
+
+impl<'a> Bundle<'a> {
+    /// Reads a Bundle. `None` when the text is no Bundle at all, whatever its Content-Type said.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let bundle: Self = serde_json::from_str(text).ok()?;
+        (bundle.resource_type == "Bundle").then_some(bundle)
+    }
+
+    /// The url of the link with this relation, verbatim.
+    pub fn link(&self, relation: &str) -> Option<&str> {
+        self.link
+            .iter()
+            .find(|l| l.relation == relation)
+            .map(|l| l.url.as_ref())
+    }
+}
+
+impl Response<'_> {
+    /// The HTTP status code at the front of `status`.
+    pub fn code(&self) -> Option<u16> {
+        self.status.get(..3).and_then(|code| code.parse().ok())
+    }
+}
+
+/// The version inside an ETag: `W/"2"`, `"2"` and `2` all give `2`.
+pub fn etag_version(etag: &str) -> &str {
+    etag.trim().trim_start_matches("W/").trim_matches('"')
+}
+
+/// The weak ETag of a version.
+pub fn etag(version: &str) -> String {
+    format!("W/\"{version}\"")
+}
+
+/// Writes a Bundle entry by entry; resources go in as they are.
+#[derive(Debug)]
+pub struct Writer {
+    out: String,
+    entries: usize,
+}
+
+impl Writer {
+    /// A Bundle of this type with these (relation, url) links.
+    pub fn new(kind: &str, links: &[(&str, &str)]) -> Self {
+        let mut out = format!(
+            "{{\"resourceType\":\"Bundle\",\"type\":{}",
+            json::quoted(kind)
+        );
+        if !links.is_empty() {
+            let links: Vec<String> = links
+                .iter()
+                .map(|(relation, url)| {
+                    format!(
+                        "{{\"relation\":{},\"url\":{}}}",
+                        json::quoted(relation),
+                        json::quoted(url)
+                    )
+                })
+                .collect();
+            out += &format!(",\"link\":[{}]", links.join(","));
+        }
+        Self { out, entries: 0 }
+    }
+
+    /// One search match.
+    pub fn found(&mut self, full_url: &str, resource: &str) {
+        self.open();
+        self.out += &format!("\"fullUrl\":{},\"resource\":", json::quoted(full_url));
+        self.out += resource;
+        self.out += ",\"search\":{\"mode\":\"match\"}}";
+    }
+
+    /// One write of a transaction. `if_match` is a version, not an ETag; `create` asks that nothing stands there yet.
+    pub fn put(&mut self, url: &str, resource: &str, if_match: Option<&str>, create: bool) {
+        self.open();
+        self.out += "\"resource\":";
+        self.out += resource;
+        self.out += &format!(
+            ",\"request\":{{\"method\":\"PUT\",\"url\":{}",
+            json::quoted(url)
+        );
+        if let Some(version) = if_match {
+            self.out += &format!(",\"ifMatch\":{}", json::quoted(&etag(version)));
+        }
+        if create {
+            self.out += ",\"ifNoneMatch\":\"*\"";
+        }
+        self.out += "}}";
+    }
+
+    /// What became of one write of a transaction.
+    pub fn answered(
+        &mut self,
+        status: &str,
+        location: &str,
+        version: &str,
+        at: super::Instant,
+        resource: Option<&str>,
+    ) {
+        self.open();
+        if let Some(resource) = resource {
+            self.out += "\"resource\":";
+            self.out += resource;
+            self.out.push(',');
+        }
+        self.out += &format!(
+            "\"response\":{{\"status\":{},\"location\":{},\"etag\":{},\"lastModified\":\"{at}\"}}}}",
+            json::quoted(status),
+            json::quoted(location),
+            json::quoted(&etag(version)),
+        );
+    }
+
+    /// The Bundle's text.
+    pub fn finish(mut self) -> String {
+        self.out += if self.entries == 0 { "}" } else { "]}" };
+        self.out
+    }
+
+    fn open(&mut self) {
+        self.out += if self.entries == 0 {
+            ",\"entry\":[{"
+        } else {
+            ",{"
+        };
+        self.entries += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources_go_through_untouched() {
+        let resource = "{ \"resourceType\":\"Basic\", \"id\":\"a\",\"v\":1.00 }";
+        let mut writer = Writer::new("searchset", &[("next", "https://h/Basic?x=\"1\"")]);
+        writer.found("https://h/Basic/a", resource);
+        writer.found("https://h/Basic/a", resource);
+        let text = writer.finish();
+        let bundle = Bundle::parse(&text).unwrap();
+        assert_eq!(bundle.kind, "searchset");
+        assert_eq!(bundle.link("next"), Some("https://h/Basic?x=\"1\""));
+        assert_eq!(bundle.link("self"), None);
+        assert_eq!(bundle.entry.len(), 2);
+        assert_eq!(bundle.entry[1].resource.unwrap().get(), resource);
+    }
+
+    #[test]
+    fn transactions_and_their_answers() {
+        let mut writer = Writer::new("transaction", &[]);
+        writer.put("Basic/a", "{}", Some("3"), false);
+        writer.put("Basic/b", "{}", None, true);
+        let text = writer.finish();
+        let bundle = Bundle::parse(&text).unwrap();
+        let request = bundle.entry[0].request.as_ref().unwrap();
+        assert_eq!(
+            (request.method.as_ref(), request.if_match.as_deref()),
+            ("PUT", Some("W/\"3\""))
+        );
+        assert_eq!(
+            bundle.entry[1]
+                .request
+                .as_ref()
+                .unwrap()
+                .if_none_match
+                .as_deref(),
+            Some("*")
+        );
+
+        let mut writer = Writer::new("transaction-response", &[]);
+        writer.answered(
+            "201 Created",
+            "Basic/a/_history/1",
+            "1",
+            super::super::Instant::from_epoch_ms(0),
+            Some("{}"),
+        );
+        let text = writer.finish();
+        let bundle = Bundle::parse(&text).unwrap();
+        let response = bundle.entry[0].response.as_ref().unwrap();
+        assert_eq!(response.code(), Some(201));
+        assert_eq!(etag_version(response.etag.as_deref().unwrap()), "1");
+    }
+
+    #[test]
+    fn what_is_no_bundle_is_none() {
+        for other in [
+            "",
+            "[]",
+            "{}",
+            "<html>",
+            r#"{"resourceType":"OperationOutcome"}"#,
+            r#"{"resourceType":"Bundle","entry":3}"#,
+        ] {
+            assert!(Bundle::parse(other).is_none(), "{other}");
+        }
+        let empty = Writer::new("searchset", &[]).finish();
+        assert!(Bundle::parse(&empty).unwrap().entry.is_empty());
+    }
+
+    #[test]
+    fn etags_of_all_servers() {
+        for tag in ["W/\"2\"", "\"2\"", "2", " W/\"2\" "] {
+            assert_eq!(etag_version(tag), "2");
+        }
+    }
+}

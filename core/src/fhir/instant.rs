@@ -1,0 +1,207 @@
+//! FHIR instants and the ranges that shorter dates stand for.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use std::fmt;
+
+/// A point in time in whole milliseconds since 1970-01-01T00:00:00Z, printed as FHIR `instant` in UTC.
+///
+/// Servers stamp finer than they print; whoever compares must use `>=`, never `>`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(i64);
+
+/// The text is no FHIR date, dateTime or instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a FHIR date: expected YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm[:ss[.fff]] with a zone"
+)]
+pub struct InvalidDate;
+
+impl Instant {
+    /// From milliseconds since 1970. Values outside years 1 to 9999 are clamped to that span.
+    pub fn from_epoch_ms(ms: i64) -> Self {
+        Self(ms.clamp(-62_135_596_800_000, 253_402_300_799_999))
+    }
+
+    /// Milliseconds since 1970.
+    pub fn epoch_ms(self) -> i64 {
+        self.0
+    }
+
+    /// Reads an `instant` (date, time and zone required; digits finer than a millisecond are cut off, not rounded).
+    ///
+    /// # Errors
+    /// [`InvalidDate`].
+    pub fn parse(text: &str) -> Result<Self, InvalidDate> {
+        let stamp: Timestamp = text.parse().map_err(|_| InvalidDate)?;
+        Ok(Self(
+            stamp
+                .as_nanosecond()
+                .div_euclid(1_000_000)
+                .try_into()
+                .map_err(|_| InvalidDate)?,
+        ))
+    }
+}
+
+impl fmt::Display for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Timestamp::from_millisecond(self.0) {
+            Ok(stamp) => write!(f, "{stamp:.3}"),
+            Err(_) => Err(fmt::Error),
+        }
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The span a date of any precision stands for: `first` included, `end` excluded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// First millisecond inside.
+    pub first: Instant,
+    /// First millisecond after it.
+    pub end: Instant,
+}
+
+impl Span {
+    /// Reads a FHIR date or dateTime: `2026`, `2026-11`, `2026-11-24`, `2026-11-24T06:40Z`, `...:03.5+01:00`.
+    /// A missing zone means UTC.
+    ///
+    /// # Errors
+    /// [`InvalidDate`].
+    pub fn parse(text: &str) -> Result<Self, InvalidDate> {
+        if let Some((_, time)) = text.split_once('T') {
+            return Self::parse_date_time(text, time);
+        }
+        let mut parts = text.split('-');
+        let year = number(parts.next(), 4)?;
+        let month = parts.next().map(|p| number(Some(p), 2)).transpose()?;
+        let day = parts.next().map(|p| number(Some(p), 2)).transpose()?;
+        if parts.next().is_some() {
+            return Err(InvalidDate);
+        }
+        let small = |n: Option<i16>| i8::try_from(n.unwrap_or(1)).map_err(|_| InvalidDate);
+        let first =
+            jiff::civil::Date::new(year, small(month)?, small(day)?).map_err(|_| InvalidDate)?;
+        let length = match (month, day) {
+            (None, _) => jiff::Span::new().years(1),
+            (_, None) => jiff::Span::new().months(1),
+            _ => jiff::Span::new().days(1),
+        };
+        let end = first.checked_add(length).map_err(|_| InvalidDate)?;
+        Ok(Self {
+            first: utc(first.at(0, 0, 0, 0))?,
+            end: utc(end.at(0, 0, 0, 0))?,
+        })
+    }
+
+    fn parse_date_time(text: &str, time: &str) -> Result<Self, InvalidDate> {
+        let zone_at = time.find(['Z', '+', '-']);
+        let clock = &time[..zone_at.unwrap_or(time.len())];
+        let length_ms = match clock.len() {
+            5 => 60_000,
+            8 => 1_000,
+            9.. if clock.as_bytes().get(8) == Some(&b'.') => {
+                10_i64.pow(3_u32.saturating_sub(fraction_digits(clock)))
+            }
+            _ => return Err(InvalidDate),
+        };
+        let first = match zone_at {
+            Some(_) => Instant::parse(text)?,
+            None => utc(text.parse::<DateTime>().map_err(|_| InvalidDate)?)?,
+        };
+        Ok(Self {
+            first,
+            end: Instant::from_epoch_ms(first.0 + length_ms),
+        })
+    }
+}
+
+fn fraction_digits(clock: &str) -> u32 {
+    u32::try_from(clock.len().saturating_sub(9)).unwrap_or(u32::MAX)
+}
+
+fn number(part: Option<&str>, digits: usize) -> Result<i16, InvalidDate> {
+    let part = part
+        .filter(|p| p.len() == digits && p.bytes().all(|b| b.is_ascii_digit()))
+        .ok_or(InvalidDate)?;
+    part.parse().map_err(|_| InvalidDate)
+}
+
+fn utc(at: DateTime) -> Result<Instant, InvalidDate> {
+    let stamp = TimeZone::UTC.to_timestamp(at).map_err(|_| InvalidDate)?;
+    Ok(Instant(stamp.as_millisecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_print_in_utc_with_milliseconds() {
+        let at = Instant::parse("2026-11-24T07:40:03.1239+01:00").unwrap();
+        assert_eq!(at.to_string(), "2026-11-24T06:40:03.123Z");
+        assert_eq!(Instant::parse(&at.to_string()).unwrap(), at);
+        assert_eq!(
+            Instant::parse("1969-12-31T23:59:59.9999Z")
+                .unwrap()
+                .epoch_ms(),
+            -1
+        );
+    }
+
+    #[test]
+    fn a_shorter_date_is_a_longer_span() {
+        let span = |text| {
+            Span::parse(text).map(|s| (s.first.to_string(), s.end.epoch_ms() - s.first.epoch_ms()))
+        };
+        let day = 86_400_000;
+        assert_eq!(
+            span("2024").unwrap(),
+            ("2024-01-01T00:00:00.000Z".into(), 366 * day)
+        );
+        assert_eq!(
+            span("2024-02").unwrap(),
+            ("2024-02-01T00:00:00.000Z".into(), 29 * day)
+        );
+        assert_eq!(
+            span("2024-02-29").unwrap(),
+            ("2024-02-29T00:00:00.000Z".into(), day)
+        );
+        assert_eq!(
+            span("2024-02-29T10:00-05:00").unwrap(),
+            ("2024-02-29T15:00:00.000Z".into(), 60_000)
+        );
+        assert_eq!(span("2024-02-29T10:00:01Z").unwrap().1, 1_000);
+        assert_eq!(span("2024-02-29T10:00:01.5Z").unwrap().1, 100);
+        assert_eq!(span("2024-02-29T10:00:01.123456Z").unwrap().1, 1);
+        assert_eq!(
+            span("2024-02-29T10:00:01").unwrap().0,
+            "2024-02-29T10:00:01.000Z"
+        );
+    }
+
+    #[test]
+    fn what_is_no_date_is_refused() {
+        for bad in [
+            "",
+            "24",
+            "2024-13",
+            "2023-02-29",
+            "2024-1-1",
+            "2024-02-29T",
+            "2024-02-29T10",
+            "+2024",
+            "2024-02-29T10:00:01x",
+            "now",
+        ] {
+            assert_eq!(Span::parse(bad), Err(InvalidDate), "{bad}");
+        }
+    }
+}

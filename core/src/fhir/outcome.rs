@@ -1,0 +1,71 @@
+//! OperationOutcome: how FHIR says what went wrong.
+
+use super::json;
+use serde::Deserialize;
+
+/// One error as an OperationOutcome.
+///
+/// `code` is from <http://hl7.org/fhir/R4/valueset-issue-type.html>; `diagnostics` is for a person; `expression` says
+/// where (`Bundle.entry[3].request`, `Patient.id`), when that is known.
+pub fn error(code: &str, diagnostics: &str, expression: Option<&str>) -> String {
+    let place = expression
+        .map(|e| format!(",\"expression\":[{}]", json::quoted(e)))
+        .unwrap_or_default();
+    format!(
+        "{{\"resourceType\":\"OperationOutcome\",\"issue\":[{{\"severity\":\"error\",\"code\":{},\"diagnostics\":{}{place}}}]}}",
+        json::quoted(code),
+        json::quoted(diagnostics),
+    )
+}
+
+/// The issue codes of a server's OperationOutcome, joined by commas; `None` when the text is none. Its diagnostics are
+/// left out on purpose: servers repeat field contents there.
+pub fn codes(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Outcome {
+        #[serde(rename = "resourceType")]
+        resource_type: String,
+        #[serde(default)]
+        issue: Vec<Issue>,
+    }
+    #[derive(Deserialize)]
+    struct Issue {
+        #[serde(default)]
+        code: String,
+    }
+    let outcome: Outcome = serde_json::from_str(text).ok()?;
+    let is_code = |c: &&str| {
+        !c.is_empty() && c.len() < 40 && c.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+    };
+    let codes: Vec<&str> = outcome
+        .issue
+        .iter()
+        .map(|i| i.code.as_str())
+        .filter(is_code)
+        .collect();
+    (outcome.resource_type == "OperationOutcome").then(|| codes.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_and_read_back() {
+        let text = error(
+            "conflict",
+            "Version \"3\" is there",
+            Some("Patient.meta.versionId"),
+        );
+        assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+        assert_eq!(codes(&text).as_deref(), Some("conflict"));
+    }
+
+    #[test]
+    fn only_codes_come_out() {
+        let text = r#"{"resourceType":"OperationOutcome","issue":[{"code":"invalid","diagnostics":"Jane Doe"},{"code":"Jane Doe"}]}"#;
+        assert_eq!(codes(text).as_deref(), Some("invalid"));
+        assert_eq!(codes("{\"resourceType\":\"Bundle\"}"), None);
+        assert_eq!(codes("<html>"), None);
+    }
+}
