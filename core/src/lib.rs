@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 pub mod clock;
+pub mod crypto;
 pub mod fhir;
 pub mod rng;
