@@ -4,3 +4,4 @@ pub mod clock;
 pub mod crypto;
 pub mod fhir;
 pub mod rng;
+pub mod vault;

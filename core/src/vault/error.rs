@@ -1,0 +1,103 @@
+//! Why a vault does not open. Nothing is changed on disk by any of these.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a vault does not open, or is not made.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// No vault in this folder.
+    #[error("no vault in {home}; `pocketchart vault create` makes one")]
+    Missing {
+        /// The folder.
+        home: PathBuf,
+    },
+    /// There is one already; it is never overwritten.
+    #[error("there is a vault in {home} already; nothing was changed")]
+    Exists {
+        /// The folder.
+        home: PathBuf,
+    },
+    /// The database is there, its header is not. A new key would make the records unreadable for good.
+    #[error(
+        "the records in {home} are there, but the vault header is missing: restore `header` from a backup; nothing was changed"
+    )]
+    HeaderMissing {
+        /// The folder.
+        home: PathBuf,
+    },
+    /// Another process has it open.
+    #[error("the vault is open in another process (process {process})")]
+    InUse {
+        /// Its process id, or "unknown".
+        process: String,
+    },
+    /// No slot opens with this secret.
+    #[error("wrong passphrase or recovery code; nothing was changed")]
+    WrongSecret,
+    /// The vault has no slot of this kind.
+    #[error("this vault has no {kind} slot")]
+    NoSuchSlot {
+        /// "passphrase" or "recovery code".
+        kind: &'static str,
+    },
+    /// The header's bytes are not what was written.
+    #[error("the vault header is damaged ({what}); nothing was changed")]
+    HeaderDamaged {
+        /// Which check failed.
+        what: &'static str,
+    },
+    /// Right secret, but the header was changed by someone without the key.
+    #[error(
+        "the vault header was changed by something that does not hold the vault's key ({what}); it stays locked"
+    )]
+    Tampered {
+        /// Which check failed.
+        what: &'static str,
+    },
+    /// The header is of a format this program does not know.
+    #[error(
+        "the vault header has format {found}, this program knows format {known}: use a newer program"
+    )]
+    NewerFormat {
+        /// In the header.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// The passphrase for a new slot is too weak.
+    #[error(transparent)]
+    Weak(#[from] super::WeakPassphrase),
+    /// Argon2id needs its memory.
+    #[error(transparent)]
+    Hash(#[from] crate::crypto::passphrase_hash::HashFailed),
+    /// The operating system gave no randomness.
+    #[error(transparent)]
+    Randomness(#[from] crate::rng::NoRandomness),
+    /// Reading or writing a file failed.
+    #[error("{doing} {file}: {source}")]
+    Io {
+        /// "reading", "writing", ...
+        doing: &'static str,
+        /// The file's name.
+        file: String,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+}
+
+impl VaultError {
+    /// An I/O error with what was done to which file.
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let file = path
+            .file_name()
+            .unwrap_or(path.as_os_str())
+            .to_string_lossy()
+            .into_owned();
+        move |source| Self::Io {
+            doing,
+            file,
+            source,
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! An open vault: the root key and what hangs on it.
+
+use super::error::VaultError;
+use super::files::{self, Layout};
+use super::header::{self, DatabaseFile, Header};
+use super::lock_file::LockFile;
+use super::recovery::RecoveryCode;
+use super::slot::{self, Secret, Slot};
+use crate::crypto::envelope::{self, NONCE_BYTES};
+use crate::crypto::kdf::{self, Purpose};
+use crate::crypto::passphrase_hash::Cost;
+use crate::crypto::{Key, SecretText};
+use crate::rng;
+use std::path::{Path, PathBuf};
+
+/// An unlocked vault. Dropping it zeroes the keys and lets another process open the vault.
+#[derive(Debug)]
+pub struct Vault {
+    layout: Layout,
+    header: Header,
+    root: Key,
+    store_key: Key,
+    audit_key: Key,
+    _lock: LockFile,
+}
+
+/// Where a database file is and what opens it.
+#[derive(Debug)]
+pub struct DatabaseKey<'a> {
+    /// The file.
+    pub path: PathBuf,
+    /// Its SQLCipher key.
+    pub key: &'a Key,
+    /// Its first 16 bytes.
+    pub salt: &'a [u8; 16],
+}
+
+/// Whether `home` holds a vault, complete or not.
+pub fn exists(home: &Path) -> bool {
+    Layout::of(home).vault.exists()
+}
+
+/// Makes a vault in `home`, opened by `passphrase` and by the recovery code that is returned.
+///
+/// `build` makes the database files. The whole is put together beside its place and becomes the vault by one rename:
+/// a kill at any point leaves either no vault or a complete one.
+///
+/// # Errors
+/// [`VaultError`], or what `build` answered; then there is no vault.
+pub fn create<E: From<VaultError>>(
+    home: &Path,
+    passphrase: SecretText,
+    cost: Cost,
+    build: impl FnOnce(&Vault) -> Result<(), E>,
+) -> Result<(Vault, RecoveryCode), E> {
+    let layout = Layout::of(home);
+    files::make_private_folder(home)?;
+    let lock = LockFile::take(&layout.lock())?;
+    if exists(home) {
+        return Err(VaultError::Exists {
+            home: home.to_owned(),
+        }
+        .into());
+    }
+    let code = RecoveryCode::make().map_err(VaultError::from)?;
+    let mut vault = draft(&layout, &Secret::Passphrase(passphrase), &code, cost, lock)?;
+    build(&vault)?;
+    header::commit(&vault.layout, &vault.header, &vault.mac_key())?;
+    std::fs::rename(&vault.layout.vault, &layout.vault)
+        .map_err(VaultError::io("renaming", &vault.layout.vault))?;
+    files::sync_folder(home)?;
+    vault.layout = layout;
+    Ok((vault, code))
+}
+
+/// Opens the vault in `home`.
+///
+/// # Errors
+/// [`VaultError`]. Nothing is changed on disk.
+pub fn unlock(home: &Path, secret: &Secret) -> Result<Vault, VaultError> {
+    let layout = Layout::of(home);
+    if !exists(home) {
+        return Err(VaultError::Missing {
+            home: home.to_owned(),
+        });
+    }
+    let lock = LockFile::take(&layout.lock())?;
+    let Some(unverified) = header::read(&layout)? else {
+        return Err(VaultError::HeaderMissing {
+            home: home.to_owned(),
+        });
+    };
+    let id = unverified.header.vault;
+    let root = slot::open_any(&id, &unverified.header.slots, secret)?;
+    let header = unverified.verify(&kdf::derive(&root, Purpose::HeaderMac, &id, 1))?;
+    let store_key = unwrap_key(&root, &id, Purpose::WrapDataKey, &header.store)?;
+    let audit_key = unwrap_key(&root, &id, Purpose::WrapAuditKey, &header.audit)?;
+    Ok(Vault {
+        layout,
+        header,
+        root,
+        store_key,
+        audit_key,
+        _lock: lock,
+    })
+}
+
+impl Vault {
+    /// The vault's id: random, and no secret.
+    pub fn id(&self) -> &[u8; 16] {
+        &self.header.vault
+    }
+
+    /// How often its header was written.
+    pub fn generation(&self) -> u64 {
+        self.header.generation
+    }
+
+    /// The database of records.
+    pub fn store(&self) -> DatabaseKey<'_> {
+        self.database(&self.header.store, &self.store_key)
+    }
+
+    /// The database of the audit trail.
+    pub fn audit(&self) -> DatabaseKey<'_> {
+        self.database(&self.header.audit, &self.audit_key)
+    }
+
+    /// The key that seals search cursors.
+    pub fn cursor_key(&self) -> Key {
+        kdf::derive(&self.root, Purpose::CursorSeal, self.id(), 1)
+    }
+
+    fn database<'a>(&self, file: &'a DatabaseFile, key: &'a Key) -> DatabaseKey<'a> {
+        DatabaseKey {
+            path: self.layout.vault.join(&file.name),
+            key,
+            salt: &file.salt,
+        }
+    }
+
+    fn mac_key(&self) -> Key {
+        kdf::derive(&self.root, Purpose::HeaderMac, self.id(), 1)
+    }
+}
+
+/// A vault in the draft folder. What an earlier, killed creation left there was never a vault and is cleared away.
+fn draft(
+    layout: &Layout,
+    passphrase: &Secret,
+    code: &RecoveryCode,
+    cost: Cost,
+    lock: LockFile,
+) -> Result<Vault, VaultError> {
+    let layout = layout.draft();
+    if layout.vault.exists() {
+        std::fs::remove_dir_all(&layout.vault)
+            .map_err(VaultError::io("clearing", &layout.vault))?;
+    }
+    let id = rng::make_bytes()?;
+    let root = Key::make_random()?;
+    let recovery = Secret::Recovery(
+        RecoveryCode::parse(code.to_text().expose()).map_err(|_| VaultError::WrongSecret)?,
+    );
+    let slots = vec![
+        Slot::make(&id, &root, passphrase, cost)?,
+        Slot::make(&id, &root, &recovery, cost)?,
+    ];
+    let (store, store_key) = make_database(&root, &id, Purpose::WrapDataKey, "store-1.db")?;
+    let (audit, audit_key) = make_database(&root, &id, Purpose::WrapAuditKey, "audit-1.db")?;
+    files::make_private_folder(&layout.vault)?;
+    let header = Header {
+        format: header::format(),
+        vault: id,
+        generation: 1,
+        slots,
+        store,
+        audit,
+        policy: String::new(),
+    };
+    Ok(Vault {
+        layout,
+        header,
+        root,
+        store_key,
+        audit_key,
+        _lock: lock,
+    })
+}
+
+fn make_database(
+    root: &Key,
+    vault: &[u8; 16],
+    wrap: Purpose,
+    name: &str,
+) -> Result<(DatabaseFile, Key), VaultError> {
+    let key = Key::make_random()?;
+    let nonce: [u8; NONCE_BYTES] = rng::make_bytes()?;
+    let mut file = DatabaseFile {
+        name: name.to_owned(),
+        salt: rng::make_bytes()?,
+        key_version: 1,
+        wrapped_key: Vec::new(),
+        key_check: kdf::key_check(&key, vault, 1),
+    };
+    let wrapping = kdf::derive(root, wrap, vault, file.key_version);
+    let sealed = envelope::seal(&wrapping, nonce, &bound_to(vault, &file), key.expose());
+    file.wrapped_key = sealed.map_err(|_| VaultError::HeaderDamaged {
+        what: "a database key",
+    })?;
+    Ok((file, key))
+}
+
+fn unwrap_key(
+    root: &Key,
+    vault: &[u8; 16],
+    wrap: Purpose,
+    file: &DatabaseFile,
+) -> Result<Key, VaultError> {
+    let tampered = || VaultError::Tampered {
+        what: "a database key",
+    };
+    let wrapping = kdf::derive(root, wrap, vault, file.key_version);
+    let opened = envelope::open(&wrapping, &bound_to(vault, file), &file.wrapped_key)
+        .map_err(|_| tampered())?;
+    let key = Key::filled_by(|out| {
+        (opened.len() == out.len())
+            .then(|| out.copy_from_slice(&opened))
+            .ok_or_else(tampered)
+    })?;
+    if kdf::key_check(&key, vault, file.key_version) == file.key_check {
+        Ok(key)
+    } else {
+        Err(tampered())
+    }
+}
+
+fn bound_to(vault: &[u8; 16], file: &DatabaseFile) -> Vec<u8> {
+    [
+        b"pocketchart/1/database".as_slice(),
+        vault,
+        &file.salt,
+        &file.key_version.to_be_bytes(),
+        file.name.as_bytes(),
+    ]
+    .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::passphrase_hash::LOWEST_COST;
+
+    const GOOD: &str = "plum orbit lantern 42";
+
+    fn secret(text: &str) -> Secret {
+        Secret::Passphrase(SecretText::new(text.into()))
+    }
+
+    fn made(home: &Path) -> RecoveryCode {
+        create(home, SecretText::new(GOOD.into()), LOWEST_COST, |_| {
+            Ok::<_, VaultError>(())
+        })
+        .unwrap()
+        .1
+    }
+
+    #[test]
+    fn both_slots_open_the_same_keys() {
+        let home = tempfile::tempdir().unwrap();
+        let code = made(home.path());
+        let first = *unlock(home.path(), &secret(GOOD))
+            .unwrap()
+            .store()
+            .key
+            .expose();
+        let opened = unlock(home.path(), &Secret::Recovery(code)).unwrap();
+        assert_eq!(*opened.store().key.expose(), first);
+        assert_ne!(*opened.audit().key.expose(), first);
+        assert_ne!(*opened.cursor_key().expose(), first);
+    }
+
+    #[test]
+    fn wrong_secrets_open_nothing_and_change_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        made(home.path());
+        let before = std::fs::read(home.path().join("vault/header")).unwrap();
+        assert!(matches!(
+            unlock(home.path(), &secret("plum orbit lantern 43")),
+            Err(VaultError::WrongSecret)
+        ));
+        let other = Secret::Recovery(RecoveryCode::make().unwrap());
+        assert!(matches!(
+            unlock(home.path(), &other),
+            Err(VaultError::WrongSecret)
+        ));
+        assert_eq!(
+            std::fs::read(home.path().join("vault/header")).unwrap(),
+            before
+        );
+    }
+
+    #[test]
+    fn a_vault_is_never_made_over_another() {
+        let home = tempfile::tempdir().unwrap();
+        made(home.path());
+        let again = create(
+            home.path(),
+            SecretText::new(GOOD.into()),
+            LOWEST_COST,
+            |_| Ok::<_, VaultError>(()),
+        );
+        assert!(matches!(again, Err(VaultError::Exists { .. })));
+        // Records without a header: refused too, by either call.
+        for name in ["header", "header.prev"] {
+            let _ = std::fs::remove_file(home.path().join("vault").join(name));
+        }
+        assert!(matches!(
+            unlock(home.path(), &secret(GOOD)),
+            Err(VaultError::HeaderMissing { .. })
+        ));
+        let again = create(
+            home.path(),
+            SecretText::new(GOOD.into()),
+            LOWEST_COST,
+            |_| Ok::<_, VaultError>(()),
+        );
+        assert!(matches!(again, Err(VaultError::Exists { .. })));
+    }
+
+    #[test]
+    fn a_failed_creation_leaves_no_vault() {
+        let home = tempfile::tempdir().unwrap();
+        let failed = create(
+            home.path(),
+            SecretText::new(GOOD.into()),
+            LOWEST_COST,
+            |_| Err(VaultError::WrongSecret),
+        );
+        assert!(failed.is_err());
+        assert!(matches!(
+            unlock(home.path(), &secret(GOOD)),
+            Err(VaultError::Missing { .. })
+        ));
+        made(home.path());
+        let weak = create(
+            &home.path().join("b"),
+            SecretText::new("password".into()),
+            LOWEST_COST,
+            |_| Ok::<_, VaultError>(()),
+        );
+        assert!(matches!(weak, Err(VaultError::Weak(_))));
+    }
+
+    #[test]
+    fn one_process_has_it() {
+        let home = tempfile::tempdir().unwrap();
+        made(home.path());
+        let open = unlock(home.path(), &secret(GOOD)).unwrap();
+        assert!(matches!(
+            unlock(home.path(), &secret(GOOD)),
+            Err(VaultError::InUse { .. })
+        ));
+        drop(open);
+        unlock(home.path(), &secret(GOOD)).unwrap();
+    }
+
+    /// Every bit of the header: never opens, never panics, never falls back to an older generation.
+    #[test]
+    fn no_flipped_header_opens() {
+        let home = tempfile::tempdir().unwrap();
+        let code = made(home.path()).to_text();
+        let path = home.path().join("vault/header");
+        let good = std::fs::read(&path).unwrap();
+        std::fs::write(home.path().join("vault/header.prev"), &good).unwrap();
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << (at % 8);
+            std::fs::write(&path, &bad).unwrap();
+            let secret = Secret::Recovery(RecoveryCode::parse(code.expose()).unwrap());
+            let refused = unlock(home.path(), &secret).map(|v| v.generation());
+            // A length that grew makes the file look cut off: that is a torn write, and the whole one before it opens.
+            let torn = (7..11).contains(&at) && bad[at] > good[at];
+            assert_eq!(refused.is_ok(), torn, "byte {at}: {refused:?}");
+        }
+    }
+
+    /// Whoever fixes the checksum up after a change is caught by the slot or by the MAC.
+    #[test]
+    fn forged_headers_are_tampered_not_damaged() {
+        let home = tempfile::tempdir().unwrap();
+        let code = made(home.path()).to_text();
+        let layout = Layout::of(home.path());
+        let good = header::read(&layout).unwrap().unwrap().header;
+        let forge = |change: &dyn Fn(&mut Header)| {
+            let mut header = good.clone();
+            change(&mut header);
+            // Right layout and checksum; the MAC is under a key the forger does not have.
+            let bytes = header::encode(&header, &Key::make_random().unwrap()).unwrap();
+            std::fs::write(layout.header(), bytes).unwrap();
+            let secret = Secret::Recovery(RecoveryCode::parse(code.expose()).unwrap());
+            unlock(home.path(), &secret).unwrap_err()
+        };
+        for (what, error) in [
+            ("generation", forge(&|h| h.generation = 9)),
+            ("policy", forge(&|h| h.policy = "{}".into())),
+            ("store salt", forge(&|h| h.store.salt[0] ^= 1)),
+            (
+                "slot dropped",
+                forge(&|h| {
+                    h.slots.remove(0);
+                }),
+            ),
+            ("slot salt", forge(&|h| h.slots[1].alias = "x".into())),
+            ("slots swapped", forge(&|h| h.slots.swap(0, 1))),
+        ] {
+            assert!(
+                matches!(error, VaultError::Tampered { .. }),
+                "{what}: {error}"
+            );
+        }
+        let salted = forge(&|h| h.slots[1].salt[0] ^= 1);
+        assert!(matches!(salted, VaultError::WrongSecret), "{salted}");
+        for (what, error) in [
+            (
+                "memory",
+                forge(&|h| {
+                    h.slots[0].kdf = slot::Kdf::Argon2id(Cost {
+                        memory_kib: u32::MAX,
+                        passes: 1,
+                    })
+                }),
+            ),
+            ("many", forge(&|h| h.store.name = "../x".into())),
+        ] {
+            assert!(
+                matches!(error, VaultError::HeaderDamaged { .. }),
+                "{what}: {error}"
+            );
+        }
+        assert!(matches!(
+            forge(&|h| h.format = 2),
+            VaultError::NewerFormat { found: 2, known: 1 }
+        ));
+    }
+
+    #[test]
+    fn a_torn_header_gives_way_to_the_one_before_at_every_length() {
+        let home = tempfile::tempdir().unwrap();
+        let code = made(home.path()).to_text();
+        let open = || {
+            unlock(
+                home.path(),
+                &Secret::Recovery(RecoveryCode::parse(code.expose()).unwrap()),
+            )
+        };
+        let vault = open().unwrap();
+        let mut next = vault.header.clone();
+        next.generation = 2;
+        header::commit(&vault.layout, &next, &vault.mac_key()).unwrap();
+        drop(vault);
+        assert_eq!(open().unwrap().generation(), 2);
+
+        let path = home.path().join("vault/header");
+        let whole = std::fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            assert_eq!(open().unwrap().generation(), 1, "length {length}");
+        }
+        let mut zeroed = whole.clone();
+        zeroed[whole.len() - 100..].fill(0);
+        std::fs::write(&path, &zeroed).unwrap();
+        assert_eq!(open().unwrap().generation(), 1);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(open().unwrap().generation(), 1);
+
+        std::fs::remove_file(home.path().join("vault/header.prev")).unwrap();
+        std::fs::write(&path, &whole[..50]).unwrap();
+        assert!(matches!(open(), Err(VaultError::HeaderDamaged { .. })));
+        std::fs::write(&path, [&whole[..], b"x"].concat()).unwrap();
+        assert!(matches!(open(), Err(VaultError::HeaderDamaged { .. })));
+        std::fs::write(&path, vec![b'x'; 70_000]).unwrap();
+        assert!(matches!(open(), Err(VaultError::HeaderDamaged { .. })));
+    }
+}
