@@ -205,6 +205,29 @@ mod tests {
         }
     }
 
+    /// The old block belongs to C's heap by then, so it is read through the kernel and not through a pointer. Its
+    /// first bytes are the heap's own notes.
+    #[cfg(all(target_os = "linux", not(miri)))]
+    #[test]
+    fn a_moving_resize_leaves_nothing_behind() {
+        use std::os::unix::fs::FileExt;
+        const BYTES: usize = 4096;
+        let block = allocate(BYTES as c_int);
+        let old = block as u64;
+        // SAFETY: live blocks of this module; the second replaces the first and is released.
+        unsafe {
+            ptr::write_bytes(block.cast::<u8>(), 0xA5, BYTES);
+            let moved = resize(block, 4 * BYTES as c_int);
+            assert_ne!(moved as u64, old);
+            let mut seen = [0xA5_u8; BYTES];
+            let memory = std::fs::File::open("/proc/self/mem").unwrap();
+            memory.read_exact_at(&mut seen, old).unwrap();
+            assert!(!seen.windows(4).any(|bytes| bytes == [0xA5; 4]));
+            assert_eq!(*moved.cast::<u8>(), 0xA5);
+            release(moved);
+        }
+    }
+
     #[test]
     fn blocks_know_their_size_and_are_aligned() {
         for size in [1, 8, 24, 4096, 1 << 20] {
