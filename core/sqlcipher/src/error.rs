@@ -55,6 +55,14 @@ pub enum OpenError {
         /// The file's name.
         file: String,
     },
+    /// The file is in auto-vacuum mode, in which SQLCipher takes a page of zeros for a valid one.
+    #[error(
+        "{file} uses auto-vacuum, under which an erased page would pass as whole; it was not opened"
+    )]
+    AutoVacuum {
+        /// The file's name.
+        file: String,
+    },
     /// Another program or connection holds the file.
     #[error("{file} is in use; try again later")]
     Busy {

@@ -5,7 +5,8 @@
 //! and the engine is questioned before the first page is read.
 //!
 //! A wrong key changes nothing, not even by the checkpoint that SQLite makes of a `-wal` file when it closes: that
-//! is off until the key has been proved.
+//! is off until the key has been proved. (A `-shm` file may appear. The rollback journal of a process killed before
+//! it switched to WAL is played back before any key is needed; that restores whole pages as they were.)
 
 use std::ffi::{c_char, c_int, c_void};
 use std::fs::{self, File, OpenOptions};
@@ -337,11 +338,9 @@ fn first_read(conn: &Connection, path: &Path) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| engine_error(path, &error);
     conn.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))
         .map_err(failed)?;
-    // With auto-vacuum on, SQLCipher takes a page of zeros for a valid one, whatever its code says.
+    // Ours never use it. With it on, SQLCipher takes a page of zeros for a valid one, whatever its code says.
     if answers(conn, "auto_vacuum").map_err(failed)? != ["0"] {
-        return Err(OpenError::WrongEngine {
-            check: "the file uses auto-vacuum",
-        });
+        return Err(OpenError::AutoVacuum { file: name(path) });
     }
     Ok(())
 }

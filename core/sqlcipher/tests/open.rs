@@ -150,15 +150,34 @@ fn a_wrong_key_leaves_the_wal_of_a_killed_process_alone() {
     );
 }
 
+/// What the engine writes when nobody gives it a key, which link order can bring about.
 #[test]
 fn an_unencrypted_database_is_refused() {
     let (folder, path) = place();
-    // The header is all that is looked at; no engine here can write the rest.
-    let mut plain = b"SQLite format 3\0".to_vec();
-    plain.resize(2 * PAGE_BYTES, 0);
-    fs::write(&path, plain).unwrap();
+    let (_first, other) = place();
+    sample(&other);
+    fill(&Connection::open(&path).unwrap(), 50);
+    assert!(fs::read(&path).unwrap().starts_with(b"SQLite format 3\0"));
     assert_refused(folder.path(), &path, &KEY, |error| {
         matches!(error, OpenError::Plaintext { .. })
+    });
+}
+
+#[test]
+fn a_file_in_auto_vacuum_mode_is_refused() {
+    let (folder, path) = place();
+    let (_first, other) = place();
+    sample(&other);
+    let conn = Connection::open(&path).unwrap();
+    let (key, salt) = (hex::encode(KEY), hex::encode(SALT));
+    conn.execute_batch(&format!(
+        "PRAGMA key = \"x'{key}{salt}'\"; PRAGMA cipher_hmac_algorithm = HMAC_SHA256; PRAGMA auto_vacuum = FULL;"
+    ))
+    .unwrap();
+    fill(&conn, 50);
+    conn.close().unwrap();
+    assert_refused(folder.path(), &path, &KEY, |error| {
+        matches!(error, OpenError::AutoVacuum { .. })
     });
 }
 
