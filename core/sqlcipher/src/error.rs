@@ -5,7 +5,7 @@
 
 use std::io;
 
-/// Why [`open`](crate::open) or [`verify_salt`](crate::verify_salt) refused.
+/// Why [`open`](crate::open()) or [`verify_salt`](crate::verify_salt) refused.
 ///
 /// Whichever it is, no existing file was changed.
 #[derive(Debug, thiserror::Error)]
