@@ -75,7 +75,13 @@ extern "C" fn pocketchart_sqlcipher_random(
 ) -> c_int {
     // SAFETY: SQLCipher passes a buffer of `length` writable bytes that only this call uses.
     let out = unsafe { bytes_mut(buffer.cast(), length) };
-    code(out.and_then(|out| getrandom::fill(out).map_err(|_| Failed)))
+    code(out.and_then(|out| {
+        #[cfg(test)]
+        if tests::NO_RANDOMNESS.get() {
+            return Err(Failed);
+        }
+        getrandom::fill(out).map_err(|_| Failed)
+    }))
 }
 
 #[unsafe(no_mangle)]
@@ -316,7 +322,15 @@ unsafe fn bytes_mut<'a>(pointer: *mut u8, length: c_int) -> Result<&'a mut [u8],
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
     use std::ptr;
+
+    use crate::{Mode, open, page_mac_errors};
+
+    thread_local! {
+        /// Lets the operating system's generator fail in this thread.
+        pub(super) static NO_RANDOMNESS: Cell<bool> = const { Cell::new(false) };
+    }
 
     fn unhex(text: &str) -> Vec<u8> {
         hex::decode(text.replace([' ', '\n'], "")).unwrap()
@@ -541,5 +555,32 @@ mod tests {
         );
         assert_eq!(apart, page);
         assert_ne!(apart[..32], input);
+    }
+
+    /// Without an IV nothing may be written; what was written before stays whole.
+    #[test]
+    fn without_randomness_the_write_fails_and_nothing_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let (key, salt) = ([1; 32], [2; 16]);
+        for mode in ["wal", "delete"] {
+            let _ = std::fs::remove_file(&path);
+            let conn = open(&path, &key, &salt, Mode::Create).unwrap();
+            conn.pragma_update(None, "journal_mode", mode).unwrap();
+            conn.execute_batch("CREATE TABLE t(n); INSERT INTO t VALUES (1), (2)")
+                .unwrap();
+            NO_RANDOMNESS.set(true);
+            let written = conn.execute("INSERT INTO t VALUES (3)", []);
+            NO_RANDOMNESS.set(false);
+            assert!(written.is_err(), "{mode}");
+            drop(conn);
+
+            let conn = open(&path, &key, &salt, Mode::ReadWrite).unwrap();
+            let sum: i64 = conn
+                .query_row("SELECT sum(n) FROM t", [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(sum, 3, "{mode}");
+            assert!(page_mac_errors(&conn).unwrap().is_empty());
+        }
     }
 }
