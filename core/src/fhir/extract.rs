@@ -1,6 +1,7 @@
 //! One pass over a resource: the terms it is found by.
 //!
-//! The index of this version holds `_lastUpdated` and the patient reference (`_id` is the record's own key).
+//! The index of this version holds the patient reference; `_id` is the record's own key, and `_lastUpdated` is known to
+//! the store, which also gives it to records that no server has stamped yet.
 
 use super::{Reference, Resource, json};
 use serde_json::value::RawValue;
@@ -11,8 +12,6 @@ pub const GENERATION: u32 = 1;
 /// What one resource is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Terms {
-    /// `meta.lastUpdated`, ms since 1970. 0 where the record was never on a server.
-    pub last_updated_ms: i64,
     /// Patients it is about, each once, sorted. A Patient is about itself.
     pub patients: Vec<Reference>,
 }
@@ -32,10 +31,7 @@ pub fn terms(resource: &Resource<'_>) -> Terms {
     }
     patients.sort();
     patients.dedup();
-    Terms {
-        last_updated_ms: resource.last_updated().map_or(0, super::Instant::epoch_ms),
-        patients,
-    }
+    Terms { patients }
 }
 
 fn collect<'a>(

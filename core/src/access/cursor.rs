@@ -1,0 +1,93 @@
+//! Page links: where the next page starts, sealed to the search and the person it belongs to.
+//!
+//! In clear, a link would tell when the last record on a page was changed, and a made-up one could probe for it.
+
+use crate::crypto::Key;
+use crate::crypto::envelope::{self, NONCE_BYTES};
+use crate::fhir::search::Query;
+use crate::rng::{self, NoRandomness};
+use crate::store::Position;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// The page link does not belong to this search, person or vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the page link does not belong to this search; search again from the first page")]
+pub struct BadCursor;
+
+pub(super) fn seal(
+    key: &Key,
+    person: &str,
+    query: &Query,
+    position: &Position,
+) -> Result<String, NoRandomness> {
+    let content = format!("{} {} {}", position.ms, position.rid, position.id);
+    let nonce: [u8; NONCE_BYTES] = rng::make_bytes()?;
+    // Sealing fails only beyond 256 GiB.
+    let sealed = envelope::seal(key, nonce, &bound_to(person, query), content.as_bytes())
+        .unwrap_or_default();
+    Ok(URL_SAFE_NO_PAD.encode(sealed))
+}
+
+pub(super) fn open(
+    key: &Key,
+    person: &str,
+    query: &Query,
+    cursor: &str,
+) -> Result<Position, BadCursor> {
+    let sealed = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| BadCursor)?;
+    let content = envelope::open(key, &bound_to(person, query), &sealed).map_err(|_| BadCursor)?;
+    let text = std::str::from_utf8(&content).map_err(|_| BadCursor)?;
+    let mut parts = text.splitn(3, ' ');
+    let mut next = || parts.next().ok_or(BadCursor);
+    Ok(Position {
+        ms: next()?.parse().map_err(|_| BadCursor)?,
+        rid: next()?.parse().map_err(|_| BadCursor)?,
+        id: next()?.to_owned(),
+    })
+}
+
+fn bound_to(person: &str, query: &Query) -> Vec<u8> {
+    let first_page = Query {
+        cursor: None,
+        ..query.clone()
+    };
+    format!("pocketchart/1/cursor\0{person}\0{first_page}").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_bound_to_person_query_and_key() {
+        let key = Key::make_random().unwrap();
+        let query = Query::parse("Patient?_count=7").unwrap();
+        let position = Position {
+            ms: -5,
+            id: "a.b".into(),
+            rid: 3,
+        };
+        let cursor = seal(&key, "owner", &query, &position).unwrap();
+        let mut next = query.clone();
+        next.cursor = Some(cursor.clone());
+        assert_eq!(open(&key, "owner", &next, &cursor), Ok(position));
+        assert_eq!(open(&key, "other", &query, &cursor), Err(BadCursor));
+        assert_eq!(
+            open(
+                &key,
+                "owner",
+                &Query::parse("Patient?_count=8").unwrap(),
+                &cursor
+            ),
+            Err(BadCursor)
+        );
+        assert_eq!(
+            open(&Key::make_random().unwrap(), "owner", &query, &cursor),
+            Err(BadCursor)
+        );
+        for bad in ["", "x", "AAAA", &cursor[1..]] {
+            assert_eq!(open(&key, "owner", &query, bad), Err(BadCursor));
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Why a guard did not do something.
+
+use super::{AuditError, BadCursor};
+use crate::fhir::InvalidResource;
+use crate::rng::NoRandomness;
+use crate::store::{Refused, StoreError};
+use crate::vault::VaultError;
+
+/// Why a guard did not do something. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// The vault did not open, or was not made.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The audit trail. What cannot be audited does not happen.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// What was to be stored is no resource.
+    #[error(transparent)]
+    Resource(#[from] InvalidResource),
+    /// A write's precondition did not hold.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A page link is not from this search.
+    #[error(transparent)]
+    Cursor(#[from] BadCursor),
+    /// The operating system gave no randomness.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+}

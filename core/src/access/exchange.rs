@@ -1,0 +1,168 @@
+//! What a sync does with records: take pages in, hand changes out, store the answers.
+
+use super::audit::AuditKind;
+use super::guard::Digested;
+use super::{AccessError, Guard};
+use crate::fhir::{Resource, ResourceType};
+use crate::store::{
+    Decide, Durability, PeerId, PeerSettings, Pending, PullCursor, Pulled, RecordName, StoreError,
+};
+
+impl Guard {
+    /// Servers this vault syncs with.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn peers(&self) -> Result<Vec<(PeerId, String, PeerSettings)>, AccessError> {
+        Ok(self
+            .shared
+            .store
+            .read(&self.role.permit(), |reader| reader.peers())?)
+    }
+
+    /// Remembers a server, or its new settings.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn remember_peer(&self, url: &str, settings: &PeerSettings) -> Result<PeerId, AccessError> {
+        self.written("sync settings", |guard| {
+            guard
+                .shared
+                .store
+                .write(&guard.role.permit(), Durability::Full, |tx| {
+                    tx.remember_peer(url, settings)
+                })
+        })
+    }
+
+    /// How far a type was read.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn pull_cursor(&self, peer: PeerId, kind: ResourceType) -> Result<PullCursor, AccessError> {
+        Ok(self
+            .shared
+            .store
+            .read(&self.role.permit(), |reader| reader.pull_cursor(peer, kind))?)
+    }
+
+    /// Stores a page and the cursor behind it, in one transaction. Answers with what became of each record.
+    ///
+    /// # Errors
+    /// [`AccessError`]; then neither page nor cursor was stored.
+    pub fn take_page(
+        &self,
+        peer: PeerId,
+        kind: ResourceType,
+        page: &[Resource<'_>],
+        cursor: &PullCursor,
+        decide: Decide,
+    ) -> Result<Vec<Pulled>, AccessError> {
+        if !page.is_empty() {
+            let digest = Digested::of(page.iter().map(Resource::text));
+            self.note(AuditKind::Pull, kind.name(), Some(digest), None)?;
+        }
+        let (pulled, _) =
+            self.shared
+                .store
+                .write(&self.role.permit(), Durability::Normal, |tx| {
+                    let pulled = page
+                        .iter()
+                        .map(|resource| tx.pull(peer, resource, decide))
+                        .collect::<Result<_, _>>()?;
+                    tx.set_pull_cursor(peer, kind, cursor)?;
+                    Ok::<Vec<Pulled>, StoreError>(pulled)
+                })?;
+        Ok(pulled)
+    }
+
+    /// Local changes, oldest first: of one server, or of all.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn pending(&self, peer: Option<PeerId>) -> Result<Vec<Pending>, AccessError> {
+        Ok(self
+            .shared
+            .store
+            .read(&self.role.permit(), |reader| reader.pending(peer))?)
+    }
+
+    /// Keeps exactly what is about to be sent, before it is sent.
+    ///
+    /// # Errors
+    /// [`AccessError`]; then nothing may be sent.
+    pub fn mark_sent(&self, bundle: &[Pending]) -> Result<(), AccessError> {
+        let texts = bundle
+            .iter()
+            .map(|pending| pending.mine.as_deref().unwrap_or_default());
+        let what = match bundle {
+            [one] => one.name.reference.to_string(),
+            _ => String::new(),
+        };
+        self.note(AuditKind::Push, &what, Some(Digested::of(texts)), None)?;
+        self.shared
+            .store
+            .write(&self.role.permit(), Durability::Full, |tx| {
+                bundle.iter().try_for_each(|pending| tx.mark_sent(pending))
+            })?;
+        Ok(())
+    }
+
+    /// The server took these PUTs; the texts are its own.
+    ///
+    /// # Errors
+    /// [`AccessError`]; then the changes still wait, and the server is asked again.
+    pub fn settle_puts(&self, answers: &[(RecordName, Resource<'_>)]) -> Result<(), AccessError> {
+        self.shared
+            .store
+            .write(&self.role.permit(), Durability::Full, |tx| {
+                answers
+                    .iter()
+                    .try_for_each(|(name, answer)| tx.settle_put(name, answer))
+            })?;
+        Ok(())
+    }
+
+    /// The server deleted this record, as asked.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn settle_delete(&self, name: &RecordName) -> Result<(), AccessError> {
+        self.shared
+            .store
+            .write(&self.role.permit(), Durability::Full, |tx| {
+                tx.settle_delete(name)
+            })?;
+        Ok(())
+    }
+
+    /// Both sides changed this record; `None`: it is deleted there.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn mark_conflict(
+        &self,
+        name: &RecordName,
+        theirs: Option<&Resource<'_>>,
+    ) -> Result<(), AccessError> {
+        self.shared
+            .store
+            .write(&self.role.permit(), Durability::Full, |tx| {
+                tx.mark_conflict(name, theirs)
+            })?;
+        Ok(())
+    }
+
+    /// The server refused this change for good.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn mark_refused(&self, name: &RecordName, codes: &str) -> Result<(), AccessError> {
+        self.shared
+            .store
+            .write(&self.role.permit(), Durability::Full, |tx| {
+                tx.mark_refused(name, codes)
+            })?;
+        Ok(())
+    }
+}

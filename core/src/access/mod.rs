@@ -1,0 +1,31 @@
+//! May this person do this now? The only way to records.
+//!
+//! A [`Guard`] is a store, a person, a role and the audit trail. Every read and write goes through it: it decides,
+//! writes the audit entry, and only then hands out or stores. The store's functions take a permit that only this
+//! module makes.
+
+mod audit;
+mod cursor;
+mod error;
+mod exchange;
+mod guard;
+mod records;
+mod role;
+mod serve;
+mod status;
+
+pub use audit::{AuditEntry, AuditError, AuditKind};
+pub use cursor::BadCursor;
+pub use error::AccessError;
+pub use guard::{Guard, LostChanges};
+pub use records::Page;
+pub use role::{Person, Role};
+pub use serve::{Fetched, Write};
+pub use status::{Status, VaultCheck};
+
+/// Types of the store that a guard hands out and takes.
+pub use crate::store::{
+    Committed, Decide, EditState, EditView, Incoming, Known, Local, Origin, PeerId, PeerSettings,
+    Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused, Saved, SentKind,
+    StoreError,
+};

@@ -1,0 +1,144 @@
+//! What people do with records on a device: read, search, write, delete.
+
+use super::audit::AuditKind;
+use super::guard::Digested;
+use super::{AccessError, Guard, cursor};
+use crate::fhir::search::Query;
+use crate::fhir::{Reference, Resource};
+use crate::rng;
+use crate::store::{Author, Durability, PeerId, Record, RecordName, Saved};
+
+/// One page of a search.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Its records, in order.
+    pub records: Vec<Record>,
+    /// The query of the next page; `None` on the last one.
+    pub next: Option<Query>,
+}
+
+impl Guard {
+    /// The record called `name`. `None`: there is none here.
+    ///
+    /// # Errors
+    /// [`AccessError`]; an ambiguous name (several servers) is one.
+    pub fn get(&self, name: &Reference) -> Result<Option<Record>, AccessError> {
+        let record =
+            self.shared
+                .store
+                .read(&self.role.permit(), |reader| match reader.find(name)? {
+                    Some(whole) => reader.record(&whole),
+                    None => Ok::<_, crate::store::StoreError>(None),
+                })?;
+        if record.is_some() {
+            self.note(AuditKind::Read, &name.to_string(), None, None)?;
+        }
+        Ok(record)
+    }
+
+    /// One page of a search.
+    ///
+    /// # Errors
+    /// [`AccessError`]; a page link that is not from this search is one.
+    pub fn search(&self, query: &Query) -> Result<Page, AccessError> {
+        let (key, person) = (&self.shared.cursor_key, self.person.id());
+        let after = query
+            .cursor
+            .as_deref()
+            .map(|sealed| cursor::open(key, person, query, sealed))
+            .transpose()?;
+        let permit = self.role.permit();
+        let mut records = self.shared.store.read(&permit, |reader| {
+            reader.search(query, after.as_ref(), query.count + 1)
+        })?;
+        let mut next = None;
+        if records.len() > query.count {
+            records.truncate(query.count);
+            if let Some(last) = records.last() {
+                let cursor = Some(cursor::seal(key, person, query, &last.position())?);
+                next = Some(Query {
+                    cursor,
+                    ..query.clone()
+                });
+            }
+        }
+        let digest = Digested::of(records.iter().map(|r| r.text.as_str()));
+        let first_page = Query {
+            cursor: None,
+            ..query.clone()
+        };
+        self.note(
+            AuditKind::Search,
+            &first_page.to_string(),
+            Some(digest),
+            None,
+        )?;
+        Ok(Page { records, next })
+    }
+
+    /// Stores what this person wrote, and queues it for the server it belongs to.
+    ///
+    /// # Errors
+    /// [`AccessError`]; then nothing was stored.
+    pub fn put(&self, resource: &Resource<'_>) -> Result<Saved, AccessError> {
+        let change_id = rng::make_uuid()?;
+        self.written(&resource.name().to_string(), |guard| {
+            guard
+                .shared
+                .store
+                .write(&guard.role.permit(), Durability::Full, |tx| {
+                    let peer = tx
+                        .find(resource.name())?
+                        .map_or(PeerId::FIRST, |name| name.peer);
+                    tx.put_local(peer, resource, guard.author(&change_id))
+                })
+        })
+    }
+
+    /// Deletes a record, and queues the deletion. `None`: there is no such record.
+    ///
+    /// # Errors
+    /// [`AccessError`]; then nothing was deleted.
+    pub fn delete(&self, name: &Reference) -> Result<Option<Saved>, AccessError> {
+        let change_id = rng::make_uuid()?;
+        self.written(&format!("delete {name}"), |guard| {
+            guard
+                .shared
+                .store
+                .write(&guard.role.permit(), Durability::Full, |tx| {
+                    match tx.find(name)? {
+                        Some(whole) => tx.delete_local(&whole, guard.author(&change_id)),
+                        None => Ok(None),
+                    }
+                })
+        })
+    }
+
+    /// A write with its two audit entries: the intent before it, the revision after it.
+    pub(super) fn written<R, E: Into<AccessError>>(
+        &self,
+        what: &str,
+        write: impl FnOnce(&Self) -> Result<(R, i64), E>,
+    ) -> Result<R, AccessError> {
+        self.note(AuditKind::Write, what, None, None)?;
+        let (answer, revision) = write(self).map_err(Into::into)?;
+        self.note(AuditKind::Written, what, None, Some(revision))?;
+        Ok(answer)
+    }
+
+    fn author<'a>(&'a self, change_id: &'a str) -> Author<'a> {
+        Author {
+            person: self.person.id(),
+            change_id,
+            at_ms: self.shared.clock.now().epoch_ms(),
+        }
+    }
+
+    /// `Type/id` as a whole name on the first server.
+    pub(super) fn on_first_peer(name: &Reference) -> RecordName {
+        RecordName {
+            peer: PeerId::FIRST,
+            reference: name.clone(),
+        }
+    }
+}

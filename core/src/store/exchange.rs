@@ -1,0 +1,123 @@
+//! Taking in what a server sent. The rule what to do is pure and comes from `sync::plan`; this applies it.
+
+use super::edits::EditState;
+use super::records::{Origin, RecordName};
+use super::{PeerId, StoreError, Tx};
+use crate::fhir::{Instant, Resource};
+
+/// What is known here about a record that arrives.
+#[derive(Debug, Default)]
+pub struct Local {
+    /// The stored copy.
+    pub known: Option<Known>,
+    /// The local change, if there is one.
+    pub edit: Option<EditView>,
+}
+
+/// A stored copy.
+#[derive(Debug)]
+pub struct Known {
+    /// The server's version.
+    pub version: Option<String>,
+    /// The server's `lastUpdated`.
+    pub updated: Instant,
+    /// Its text.
+    pub text: String,
+}
+
+/// A local change.
+#[derive(Debug)]
+pub struct EditView {
+    /// Where it stands.
+    pub state: EditState,
+    /// Whether it is a deletion.
+    pub deleted: bool,
+    /// The server's version it started from.
+    pub base_version: Option<String>,
+    /// What is under way.
+    pub sent: Option<String>,
+    /// The server's version of an earlier conflict.
+    pub theirs_version: Option<String>,
+}
+
+/// What arrives.
+#[derive(Debug, Clone, Copy)]
+pub struct Incoming<'a> {
+    /// Its text.
+    pub text: &'a str,
+    /// `meta.versionId`.
+    pub version: Option<&'a str>,
+    /// `meta.lastUpdated`.
+    pub updated: Option<Instant>,
+}
+
+/// What to do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulled {
+    /// Known already.
+    Same,
+    /// Store it.
+    Take,
+    /// It is our own change, arrived: the answer whose way back was lost.
+    Ours,
+    /// Both sides changed the record.
+    Conflict,
+}
+
+/// The rule.
+pub type Decide = fn(&Local, &Incoming<'_>) -> Pulled;
+
+impl Tx<'_> {
+    /// Takes one record in from `peer`.
+    pub(crate) fn pull(
+        &self,
+        peer: PeerId,
+        resource: &Resource<'_>,
+        decide: Decide,
+    ) -> Result<Pulled, StoreError> {
+        let rid = self.intern(peer.0, resource.name())?;
+        let known = self.record_at(rid)?.map(|r| Known {
+            version: r.version,
+            updated: r.updated,
+            text: r.text,
+        });
+        let edit = match self.edit_row(rid)? {
+            None => None,
+            Some(row) => Some(EditView {
+                state: row.state,
+                deleted: row.deleted,
+                base_version: row.base_version,
+                sent: row
+                    .sent
+                    .map(|packed| self.unpack(&packed, "sent", rid))
+                    .transpose()?,
+                theirs_version: row.theirs_version,
+            }),
+        };
+        let incoming = Incoming {
+            text: resource.text(),
+            version: resource.version(),
+            updated: resource.last_updated(),
+        };
+        let name = RecordName {
+            peer,
+            reference: resource.name().clone(),
+        };
+        let decision = decide(&Local { known, edit }, &incoming);
+        match decision {
+            Pulled::Same => {}
+            Pulled::Take => {
+                let updated_ms = resource.last_updated().map_or(0, Instant::epoch_ms);
+                let new = super::records::NewBody {
+                    version: resource.version(),
+                    updated_ms,
+                    origin: Origin::Server,
+                };
+                self.set_body(peer.0, rid, resource, &new)?;
+            }
+            Pulled::Ours => self.settle_put(&name, resource)?,
+            Pulled::Conflict => self.mark_conflict(&name, Some(resource))?,
+        }
+        Ok(decision)
+    }
+}

@@ -1,0 +1,29 @@
+//! From a root key to records.
+//!
+//! One SQLCipher file holds the records, their index, and what waits to be sent. Nothing here decides whether a person
+//! may see a record: reading and writing take a [`Permit`], which only `access` makes, and a test in `tests/` fails
+//! when another module so much as names it.
+
+mod codec;
+pub(crate) mod database;
+mod edits;
+mod error;
+mod exchange;
+mod index;
+mod peers;
+mod permit;
+mod query;
+mod records;
+mod serve;
+mod transaction;
+
+pub(crate) use edits::Author;
+pub use edits::{EditState, Pending, Saved, SentKind};
+pub use error::StoreError;
+pub use exchange::{Decide, EditView, Incoming, Known, Local, Pulled};
+pub use peers::{PeerId, PeerSettings, PullCursor};
+pub(crate) use permit::Permit;
+pub(crate) use query::Position;
+pub use records::{Origin, Record, RecordName};
+pub use serve::{Committed, Precondition, Refused};
+pub(crate) use transaction::{Durability, Reader, Store, Tx};

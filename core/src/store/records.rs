@@ -1,0 +1,236 @@
+//! Records by name: keys, bodies, and the index rows that go with them.
+
+use super::{PeerId, Reader, StoreError, Tx};
+use crate::fhir::{Instant, Reference, Resource, ResourceId, ResourceType};
+use rusqlite::OptionalExtension;
+
+/// A record's whole name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RecordName {
+    /// The server it comes from or goes to.
+    pub peer: PeerId,
+    /// `Type/id` there.
+    pub reference: Reference,
+}
+
+/// Whose bytes a body holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The server's, as it sent them.
+    Server,
+    /// Ours, not yet answered by the server.
+    Local,
+}
+
+/// One record as a reader gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its name.
+    pub name: RecordName,
+    /// The stored bytes.
+    pub text: String,
+    /// The server's version; `None` before it was ever there.
+    pub version: Option<String>,
+    /// The server's `lastUpdated`, or the time of the local change.
+    pub updated: Instant,
+    /// Whose bytes these are.
+    pub origin: Origin,
+    /// Local revision that stored them.
+    pub revision: i64,
+    pub(super) rid: i64,
+}
+
+/// The columns that [`Reader::record_of`] reads, in its order.
+pub(super) const COLUMNS: &str = "rkey.rid, rkey.peer, rkey.type, rkey.id, body.bytes, body.version, body.updated_ms, body.origin, body.revision";
+
+impl Reader<'_> {
+    /// The record's row number, whether it has a body or not.
+    pub(super) fn rid(&self, peer: i64, name: &Reference) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT rid FROM rkey WHERE type = ?1 AND id = ?2 AND peer = ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement
+            .query_row((name.kind.number(), name.id.as_str(), peer), |row| {
+                row.get(0)
+            })
+            .optional()?)
+    }
+
+    /// The record called `name` on `peer`.
+    pub(crate) fn record(&self, name: &RecordName) -> Result<Option<Record>, StoreError> {
+        match self.rid(name.peer.0, &name.reference)? {
+            Some(rid) => self.record_at(rid),
+            None => Ok(None),
+        }
+    }
+
+    /// The whole name of the record that is called `name`, whichever server it is on.
+    ///
+    /// # Errors
+    /// [`StoreError::Ambiguous`] when several servers have one.
+    pub(crate) fn find(&self, name: &Reference) -> Result<Option<RecordName>, StoreError> {
+        let sql = "SELECT peer FROM rkey JOIN body USING (rid) WHERE type = ?1 AND id = ?2 LIMIT 2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let peers: Vec<i64> = statement
+            .query_map((name.kind.number(), name.id.as_str()), |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        match peers[..] {
+            [] => Ok(None),
+            [peer] => Ok(Some(RecordName {
+                peer: PeerId(peer),
+                reference: name.clone(),
+            })),
+            _ => Err(StoreError::Ambiguous {
+                name: name.to_string(),
+            }),
+        }
+    }
+
+    pub(super) fn record_at(&self, rid: i64) -> Result<Option<Record>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM rkey JOIN body USING (rid) WHERE rid = ?1");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([rid])?;
+        rows.next()?.map(|row| self.record_of(row)).transpose()
+    }
+
+    pub(super) fn record_of(&self, row: &rusqlite::Row<'_>) -> Result<Record, StoreError> {
+        let rid: i64 = row.get(0)?;
+        let reference = reference_of(
+            rid,
+            row.get(2)?,
+            row.get_ref(3)?.as_str().unwrap_or_default(),
+        )?;
+        Ok(Record {
+            name: RecordName {
+                peer: PeerId(row.get(1)?),
+                reference,
+            },
+            text: self.unpack(row.get_ref(4)?.as_blob().unwrap_or_default(), "body", rid)?,
+            version: row.get(5)?,
+            updated: Instant::from_epoch_ms(row.get(6)?),
+            origin: if row.get::<_, i64>(7)? == 0 {
+                Origin::Server
+            } else {
+                Origin::Local
+            },
+            revision: row.get(8)?,
+            rid,
+        })
+    }
+
+    /// Number of records of each type, most first.
+    pub(crate) fn counts(&self) -> Result<Vec<(ResourceType, u64)>, StoreError> {
+        let sql = "SELECT type, count(*) FROM rkey JOIN body USING (rid) GROUP BY type ORDER BY 2 DESC, 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            let number = row.get(0)?;
+            let kind = ResourceType::numbered(number).ok_or(StoreError::DamagedValue {
+                what: "record type",
+                row: number,
+            })?;
+            all.push((kind, row.get(1)?));
+        }
+        Ok(all)
+    }
+
+    /// Every record with a body, one after the other, in the order of row numbers.
+    pub(crate) fn each_record<E: From<StoreError>>(
+        &self,
+        mut take: impl FnMut(Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sql = format!("SELECT {COLUMNS} FROM rkey JOIN body USING (rid) ORDER BY rkey.rid");
+        let mut statement = self.connection.prepare(&sql).map_err(StoreError::from)?;
+        let mut rows = statement.query([]).map_err(StoreError::from)?;
+        while let Some(row) = rows.next().map_err(StoreError::from)? {
+            take(self.record_of(row)?)?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn reference_of(rid: i64, kind: i64, id: &str) -> Result<Reference, StoreError> {
+    let damaged = || StoreError::DamagedValue {
+        what: "record name",
+        row: rid,
+    };
+    let kind = ResourceType::numbered(kind).ok_or_else(damaged)?;
+    Ok(Reference {
+        kind,
+        id: ResourceId::new(id).map_err(|_| damaged())?,
+    })
+}
+
+/// What [`Tx::set_body`] stores beside the text.
+pub(super) struct NewBody<'a> {
+    pub(super) version: Option<&'a str>,
+    pub(super) updated_ms: i64,
+    pub(super) origin: Origin,
+}
+
+impl Tx<'_> {
+    /// The row number of `name`; made if it is new.
+    pub(super) fn intern(&self, peer: i64, name: &Reference) -> Result<i64, StoreError> {
+        if let Some(rid) = self.rid(peer, name)? {
+            return Ok(rid);
+        }
+        let sql = "INSERT INTO rkey (type, id, peer) VALUES (?1, ?2, ?3) RETURNING rid";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(
+            statement.query_row((name.kind.number(), name.id.as_str(), peer), |row| {
+                row.get(0)
+            })?,
+        )
+    }
+
+    /// Stores what readers see from now on, and its index rows.
+    pub(super) fn set_body(
+        &self,
+        peer: i64,
+        rid: i64,
+        resource: &Resource<'_>,
+        new: &NewBody<'_>,
+    ) -> Result<(), StoreError> {
+        let old = self.old_keys(peer, rid)?;
+        let keys = self.index_keys(peer, resource, new.updated_ms)?;
+        self.reindex(rid, &old, &keys)?;
+        let sql = "INSERT INTO body (rid, dict, bytes, version, updated_ms, origin, revision)
+                   VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6)
+                   ON CONFLICT (rid) DO UPDATE SET dict = 0, bytes = excluded.bytes, version = excluded.version,
+                   updated_ms = excluded.updated_ms, origin = excluded.origin, revision = excluded.revision";
+        let bytes = self.pack(resource.text())?;
+        let origin = i64::from(new.origin == Origin::Local);
+        let values = (
+            rid,
+            bytes,
+            new.version,
+            new.updated_ms,
+            origin,
+            self.revision,
+        );
+        self.connection.prepare_cached(sql)?.execute(values)?;
+        Ok(())
+    }
+
+    /// Takes a record out of readers' sight. Its key stays, since others may refer to it.
+    pub(super) fn remove_body(&self, peer: i64, rid: i64) -> Result<(), StoreError> {
+        self.reindex(rid, &self.old_keys(peer, rid)?, &[])?;
+        self.connection
+            .prepare_cached("DELETE FROM body WHERE rid = ?1")?
+            .execute([rid])?;
+        Ok(())
+    }
+
+    /// The index rows on disk, recomputed from the body that made them: the index has no way back from rid.
+    fn old_keys(&self, peer: i64, rid: i64) -> Result<Vec<super::index::Key>, StoreError> {
+        let Some(old) = self.record_at(rid)? else {
+            return Ok(Vec::new());
+        };
+        let damaged = |_| StoreError::DamagedValue {
+            what: "body",
+            row: rid,
+        };
+        let resource = Resource::parse_text(&old.text).map_err(damaged)?;
+        self.index_keys(peer, &resource, old.updated.epoch_ms())
+    }
+}

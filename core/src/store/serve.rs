@@ -1,0 +1,202 @@
+//! The hub's side: versions given out, preconditions kept, history.
+
+use super::records::{NewBody, Origin};
+use super::{PeerId, Reader, StoreError, Tx};
+use crate::fhir::{Instant, Reference, Resource, meta};
+use rusqlite::OptionalExtension;
+
+/// What must hold for a write to happen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Precondition {
+    /// This version is the newest one (`If-Match`).
+    pub version: Option<String>,
+    /// Nothing stands there (`If-None-Match: *`).
+    pub absent: bool,
+}
+
+/// A write that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The record.
+    pub name: Reference,
+    /// Its new version.
+    pub version: u64,
+    /// Its `lastUpdated`.
+    pub at: Instant,
+    /// The stored bytes, which are the served bytes; `None`: deleted.
+    pub text: Option<String>,
+    /// Whether nothing stood there before.
+    pub created: bool,
+}
+
+/// Why a write did not happen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Another version is the newest one.
+    #[error("{name} is not at the version in If-Match{}", current.map(|n| format!(" (it is at version {n})")).unwrap_or_default())]
+    Stale {
+        /// The record.
+        name: Reference,
+        /// Its newest version; `None`: it does not exist.
+        current: Option<u64>,
+    },
+    /// Something stands there.
+    #[error("{name} exists already")]
+    Exists {
+        /// The record.
+        name: Reference,
+    },
+    /// Setting meta failed.
+    #[error("{name}: {why}")]
+    Meta {
+        /// The record.
+        name: Reference,
+        /// What is wrong.
+        why: crate::fhir::InvalidResource,
+    },
+}
+
+/// The newest version of a record.
+struct Newest {
+    n: u64,
+    deleted: bool,
+}
+
+impl Reader<'_> {
+    fn newest_version(&self, rid: i64) -> Result<Option<Newest>, StoreError> {
+        let sql = "SELECT n, deleted FROM version WHERE rid = ?1 ORDER BY n DESC LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let newest = |row: &rusqlite::Row<'_>| {
+            Ok(Newest {
+                n: row.get(0)?,
+                deleted: row.get(1)?,
+            })
+        };
+        Ok(statement.query_row([rid], newest).optional()?)
+    }
+
+    /// Whether the record was here and is deleted (410), rather than never known (404).
+    pub(crate) fn is_gone(&self, name: &Reference) -> Result<bool, StoreError> {
+        let Some(rid) = self.rid(PeerId::FIRST.0, name)? else {
+            return Ok(false);
+        };
+        Ok(self
+            .newest_version(rid)?
+            .is_some_and(|newest| newest.deleted))
+    }
+}
+
+impl Tx<'_> {
+    /// The stamp of everything this transaction commits: later than every stamp before it, whatever the wall clock
+    /// does, so that whoever reads in stamp order misses nothing.
+    pub(crate) fn next_stamp(&self, now: Instant) -> Result<Instant, StoreError> {
+        let ms = now.epoch_ms().max(self.setting("stamp_ms")? + 1);
+        self.set("stamp_ms", ms)?;
+        Ok(Instant::from_epoch_ms(ms))
+    }
+
+    /// Stores a new version: `meta.versionId` and `meta.lastUpdated` are set in the bytes, once, here.
+    pub(crate) fn serve_put(
+        &self,
+        resource: &Resource<'_>,
+        condition: &Precondition,
+        at: Instant,
+    ) -> Result<Result<Committed, Refused>, StoreError> {
+        let name = resource.name().clone();
+        let rid = self.intern(PeerId::FIRST.0, &name)?;
+        let newest = self.newest_version(rid)?;
+        if let Some(refusal) = refusal(&name, newest.as_ref(), condition) {
+            return Ok(Err(refusal));
+        }
+        let created = newest.as_ref().is_none_or(|newest| newest.deleted);
+        let version = newest.map_or(0, |newest| newest.n) + 1;
+        let stored = match meta::splice(resource, version, at) {
+            Ok(stored) => stored,
+            Err(why) => return Ok(Err(Refused::Meta { name, why })),
+        };
+        self.supersede(rid, version, false, at)?;
+        let damaged = |_| StoreError::DamagedValue {
+            what: "spliced body",
+            row: rid,
+        };
+        let served = Resource::parse_text(&stored).map_err(damaged)?;
+        let new = NewBody {
+            version: served.version(),
+            updated_ms: at.epoch_ms(),
+            origin: Origin::Server,
+        };
+        self.set_body(PeerId::FIRST.0, rid, &served, &new)?;
+        Ok(Ok(Committed {
+            name,
+            version,
+            at,
+            text: Some(stored),
+            created,
+        }))
+    }
+
+    /// Deletes a record and leaves a tombstone. `None`: there is nothing to delete.
+    pub(crate) fn serve_delete(
+        &self,
+        name: &Reference,
+        condition: &Precondition,
+        at: Instant,
+    ) -> Result<Result<Option<Committed>, Refused>, StoreError> {
+        let rid = self.rid(PeerId::FIRST.0, name)?;
+        let newest = rid
+            .map(|rid| self.newest_version(rid))
+            .transpose()?
+            .flatten();
+        if let Some(refusal) = refusal(name, newest.as_ref(), condition) {
+            return Ok(Err(refusal));
+        }
+        let (Some(rid), Some(newest)) = (rid, newest.filter(|newest| !newest.deleted)) else {
+            return Ok(Ok(None));
+        };
+        let version = newest.n + 1;
+        self.supersede(rid, version, true, at)?;
+        self.remove_body(PeerId::FIRST.0, rid)?;
+        Ok(Ok(Some(Committed {
+            name: name.clone(),
+            version,
+            at,
+            text: None,
+            created: false,
+        })))
+    }
+
+    /// The body's bytes move to the version they were; `version` becomes the newest.
+    fn supersede(
+        &self,
+        rid: i64,
+        version: u64,
+        deleted: bool,
+        at: Instant,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE version SET bytes = (SELECT bytes FROM body WHERE rid = ?1)
+                   WHERE rid = ?1 AND n = ?2 AND deleted = 0";
+        self.connection
+            .prepare_cached(sql)?
+            .execute((rid, version - 1))?;
+        let sql = "INSERT INTO version (rid, n, bytes, deleted, updated_ms) VALUES (?1, ?2, NULL, ?3, ?4)";
+        self.connection
+            .prepare_cached(sql)?
+            .execute((rid, version, deleted, at.epoch_ms()))?;
+        Ok(())
+    }
+}
+
+fn refusal(name: &Reference, newest: Option<&Newest>, condition: &Precondition) -> Option<Refused> {
+    let current = newest
+        .filter(|newest| !newest.deleted)
+        .map(|newest| newest.n);
+    if condition.absent && current.is_some() {
+        return Some(Refused::Exists { name: name.clone() });
+    }
+    let wanted = condition.version.as_deref()?;
+    let holds = current.is_some_and(|n| wanted == n.to_string());
+    (!holds).then(|| Refused::Stale {
+        name: name.clone(),
+        current,
+    })
+}

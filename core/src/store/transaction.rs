@@ -1,0 +1,236 @@
+//! The open store: one writer, a few readers, and the transactions they run.
+
+use super::codec::Codec;
+use super::database::{self, Ladder};
+use super::{Permit, StoreError, index};
+use crate::crypto::Key;
+use rusqlite::{Connection, InterruptHandle, TransactionBehavior};
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+const LADDER: Ladder = Ladder {
+    application_id: 0x5043_4831,
+    steps: &[include_str!("migrations/0001.sql")],
+};
+const READERS: usize = 3;
+
+/// What a commit waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// A power loss may take it back; for what can be downloaded again.
+    Normal,
+    /// On the disk before it is acknowledged; for what a person was told is saved.
+    Full,
+}
+
+/// The database of records.
+pub(crate) struct Store {
+    writer: Mutex<Db>,
+    readers: Vec<Mutex<Db>>,
+    turn: AtomicUsize,
+    /// Outside the locks, so that a running read can be stopped.
+    interrupts: Vec<InterruptHandle>,
+}
+
+struct Db {
+    connection: Connection,
+    codec: RefCell<Codec>,
+}
+
+/// Reads inside one transaction: all answers are of one moment.
+pub(crate) struct Reader<'c> {
+    pub(super) connection: &'c Connection,
+    codec: &'c RefCell<Codec>,
+}
+
+/// Writes inside one transaction.
+pub(crate) struct Tx<'c> {
+    reader: Reader<'c>,
+    /// The revision that everything written here gets.
+    pub(super) revision: i64,
+}
+
+impl Store {
+    /// Makes the file.
+    pub(crate) fn create(path: &Path, key: &Key, salt: &[u8; 16]) -> Result<(), StoreError> {
+        database::create(path, key, salt, LADDER)?;
+        let mut connection = database::open(path, key, salt, LADDER)?;
+        index::ensure_current(&mut connection, &RefCell::new(Codec::new()?))?;
+        super::peers::ensure_first(&connection, &mut Codec::new()?)
+    }
+
+    /// Opens the file; brings schema and index up to date.
+    pub(crate) fn open(path: &Path, key: &Key, salt: &[u8; 16]) -> Result<Self, StoreError> {
+        let mut connection = database::open(path, key, salt, LADDER)?;
+        let codec = RefCell::new(Codec::new()?);
+        index::ensure_current(&mut connection, &codec)?;
+        let mut interrupts = Vec::with_capacity(READERS);
+        let writer = Mutex::new(Db { connection, codec });
+        let mut reader = || -> Result<_, StoreError> {
+            let connection = database::open_reader(path, key, salt)?;
+            interrupts.push(connection.get_interrupt_handle());
+            Ok(Mutex::new(Db {
+                connection,
+                codec: RefCell::new(Codec::new()?),
+            }))
+        };
+        let readers = (0..READERS).map(|_| reader()).collect::<Result<_, _>>()?;
+        Ok(Self {
+            writer,
+            readers,
+            turn: AtomicUsize::new(0),
+            interrupts,
+        })
+    }
+
+    /// Reads.
+    pub(crate) fn read<R, E: From<StoreError>>(
+        &self,
+        _permit: &Permit,
+        body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let mut db = self.any_reader();
+        let Db { connection, codec } = &mut *db;
+        let tx = connection.transaction().map_err(StoreError::from)?;
+        body(&Reader {
+            connection: &tx,
+            codec,
+        })
+    }
+
+    /// Writes: all of `body`, or nothing. Answers with the revision that was stored.
+    pub(crate) fn write<R, E: From<StoreError>>(
+        &self,
+        _permit: &Permit,
+        durability: Durability,
+        body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
+    ) -> Result<(R, i64), E> {
+        let mut db = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let Db { connection, codec } = &mut *db;
+        let level = if durability == Durability::Full {
+            "FULL"
+        } else {
+            "NORMAL"
+        };
+        connection
+            .pragma_update(None, "synchronous", level)
+            .map_err(StoreError::from)?;
+        let tx = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(StoreError::from)?;
+        let revision = next_revision(&tx)?;
+        let answer = body(&mut Tx {
+            reader: Reader {
+                connection: &tx,
+                codec,
+            },
+            revision,
+        })?;
+        tx.commit().map_err(StoreError::from)?;
+        Ok((answer, revision))
+    }
+
+    /// Checks every page's MAC and the database's structure. Answers with what is wrong; empty: nothing.
+    pub(crate) fn check(&self, _permit: &Permit) -> Result<Vec<String>, StoreError> {
+        let db = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        database::check(&db.connection)
+    }
+
+    /// Stops running reads. Writes go on: a capture is never cut off.
+    pub(crate) fn interrupt(&self) {
+        self.interrupts.iter().for_each(InterruptHandle::interrupt);
+    }
+
+    fn any_reader(&self) -> MutexGuard<'_, Db> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.readers.len();
+        for offset in 0..self.readers.len() {
+            match self.readers[(turn + offset) % self.readers.len()].try_lock() {
+                Ok(db) => return db,
+                Err(TryLockError::Poisoned(db)) => return db.into_inner(),
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
+        self.readers[turn]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'c> Reader<'c> {
+    pub(super) fn over(connection: &'c Connection, codec: &'c RefCell<Codec>) -> Self {
+        Self { connection, codec }
+    }
+
+    /// Revision of the newest change.
+    pub(crate) fn revision(&self) -> Result<i64, StoreError> {
+        self.setting("revision")
+    }
+
+    pub(super) fn setting(&self, name: &str) -> Result<i64, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT value FROM setting WHERE name = ?1")?;
+        Ok(statement.query_row([name], |row| row.get(0))?)
+    }
+
+    pub(super) fn unpack(
+        &self,
+        packed: &[u8],
+        what: &'static str,
+        row: i64,
+    ) -> Result<String, StoreError> {
+        self.codec.borrow_mut().unpack(packed, what, row)
+    }
+
+    pub(super) fn pack(&self, text: &str) -> Result<Vec<u8>, StoreError> {
+        self.codec.borrow_mut().pack(text)
+    }
+}
+
+impl<'c> std::ops::Deref for Tx<'c> {
+    type Target = Reader<'c>;
+
+    fn deref(&self) -> &Reader<'c> {
+        &self.reader
+    }
+}
+
+impl<'c> Tx<'c> {
+    pub(super) fn over(
+        connection: &'c Connection,
+        codec: &'c RefCell<Codec>,
+        revision: i64,
+    ) -> Self {
+        Self {
+            reader: Reader::over(connection, codec),
+            revision,
+        }
+    }
+
+    pub(super) fn set(&self, name: &str, value: i64) -> Result<(), StoreError> {
+        let sql = "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
+        self.connection
+            .prepare_cached(sql)?
+            .execute((name, value))?;
+        Ok(())
+    }
+}
+
+fn next_revision(connection: &Connection) -> Result<i64, StoreError> {
+    let sql = "UPDATE setting SET value = value + 1 WHERE name = 'revision' RETURNING value";
+    Ok(connection
+        .prepare_cached(sql)?
+        .query_row([], |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ladder_climbs_from_every_step() {
+        database::assert_every_step_climbs(LADDER);
+    }
+}
