@@ -1,11 +1,15 @@
 //! What the scenarios share: throw-away vaults and records.
 
-use pocketchart_core::access::{Guard, Person};
+use pocketchart_core::access::{EditState, Guard, PeerId, PeerSettings, Person, Saved};
 use pocketchart_core::clock::{Clock, SystemClock};
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
 use pocketchart_core::fhir::{Reference, Resource};
+use pocketchart_core::net::Server;
+use pocketchart_core::sync::{Report, SyncError, SyncRun};
 use pocketchart_core::vault::{RecoveryCode, Secret};
+use pocketchart_hub::Hub;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -64,6 +68,130 @@ pub fn observation(id: &str, patient: &str, value: &str) -> String {
         "{{\"resourceType\":\"Observation\",\"id\":\"{id}\",\"subject\":{{\"reference\":\"Patient/{patient}\"}},\
          \"valueQuantity\":{{\"value\":{value}}}}}"
     )
+}
+
+/// A hub on a port of its own over a new vault, in this process.
+pub struct TestHub {
+    /// The hub.
+    pub hub: Hub,
+    /// The vault behind it.
+    pub guard: Guard,
+    ca_pem: String,
+    token: String,
+    _home: tempfile::TempDir,
+}
+
+impl TestHub {
+    /// Starts one.
+    pub async fn start() -> Self {
+        let home = tempfile::tempdir().unwrap_or_else(|e| fail(&e));
+        let (guard, _) = make_vault(home.path());
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let hub = Hub::start(guard.clone(), home.path(), address)
+            .await
+            .unwrap_or_else(|e| fail(&e));
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_else(|e| fail(&e));
+        let (ca_pem, token) = (read(&hub.ready().ca_file), read(&hub.ready().token_file));
+        Self {
+            hub,
+            guard,
+            ca_pem,
+            token,
+            _home: home,
+        }
+    }
+
+    /// A client with the admin token.
+    pub fn client(&self) -> Server {
+        self.client_at(&self.hub.ready().url)
+    }
+
+    /// A client with the admin token that reaches the hub by another address.
+    pub fn client_at(&self, url: &str) -> Server {
+        Server::new(url, Some(&self.ca_pem), Some(&self.token)).unwrap_or_else(|e| fail(&e))
+    }
+
+    /// A client that trusts the hub and has this token.
+    pub fn client_with_token(&self, token: Option<&str>) -> Server {
+        Server::new(&self.hub.ready().url, Some(&self.ca_pem), token).unwrap_or_else(|e| fail(&e))
+    }
+
+    /// A device that syncs with this hub.
+    pub fn device(&self) -> Device {
+        Device::of(self.client())
+    }
+}
+
+/// A vault on a device, and the server it syncs with.
+pub struct Device {
+    /// The vault.
+    pub guard: Guard,
+    /// The server.
+    pub server: Server,
+    /// The only patient it reads.
+    pub patient: Option<String>,
+    /// Its number in the vault.
+    pub peer: PeerId,
+    /// Its home.
+    pub home: tempfile::TempDir,
+}
+
+impl Device {
+    /// A new vault that syncs with `server`.
+    pub fn of(server: Server) -> Self {
+        let home = tempfile::tempdir().unwrap_or_else(|e| fail(&e));
+        let (guard, _) = make_vault(home.path());
+        let peer = guard
+            .remember_peer(server.url(), &PeerSettings::default())
+            .unwrap_or_else(|e| fail(&e));
+        Self {
+            guard,
+            server,
+            patient: None,
+            peer,
+            home,
+        }
+    }
+
+    /// One sync.
+    pub async fn try_sync(&self) -> Result<Report, SyncError> {
+        let patient = self.patient.as_deref();
+        let run = SyncRun {
+            guard: &self.guard,
+            server: &self.server,
+            peer: self.peer,
+            patient,
+            progress: &|_| {},
+        };
+        run.run().await
+    }
+
+    /// One sync that must go through.
+    pub async fn sync(&self) -> Report {
+        self.try_sync().await.unwrap_or_else(|e| fail(&e))
+    }
+
+    /// Stores a text.
+    pub fn put(&self, text: &str) -> Saved {
+        self.guard.put(&resource(text)).unwrap_or_else(|e| fail(&e))
+    }
+
+    /// The stored text.
+    pub fn text(&self, name_text: &str) -> Option<String> {
+        self.guard
+            .get(&name(name_text))
+            .unwrap_or_else(|e| fail(&e))
+            .map(|record| record.text)
+    }
+
+    /// State of the local change of a record.
+    pub fn state(&self, name_text: &str) -> Option<EditState> {
+        let pending = self.guard.pending(None).unwrap_or_else(|e| fail(&e));
+        pending
+            .iter()
+            .find(|p| p.name.reference == name(name_text))
+            .map(|p| p.state)
+    }
 }
 
 #[allow(clippy::panic)] // A scenario that cannot be set up has failed.

@@ -11,6 +11,7 @@ mod exchange;
 mod guard;
 mod records;
 mod role;
+mod secrets;
 mod serve;
 mod status;
 

@@ -45,6 +45,14 @@ impl Instant {
     }
 }
 
+impl Instant {
+    /// As HTTP writes dates: `Tue, 24 Nov 2026 06:40:03 GMT` (RFC 9110, 5.6.7).
+    pub fn to_http_date(self) -> String {
+        let stamp = Timestamp::from_millisecond(self.0).unwrap_or_default();
+        stamp.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+}
+
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match Timestamp::from_millisecond(self.0) {

@@ -9,7 +9,9 @@ pub mod extract;
 pub mod id;
 pub mod instant;
 pub mod json;
+pub mod marks;
 pub mod meta;
+
 pub mod outcome;
 pub mod reference;
 pub mod resource;

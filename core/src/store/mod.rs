@@ -14,6 +14,7 @@ mod peers;
 mod permit;
 mod query;
 mod records;
+mod secrets;
 mod serve;
 mod transaction;
 

@@ -104,3 +104,9 @@ CREATE TABLE version (
     updated_ms INTEGER NOT NULL,
     PRIMARY KEY (rid, n)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE secret (
+    -- Texts this vault keeps for its owner's programs: the hub's identity. Packed, since the codec's checksum guards it.
+    name TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;

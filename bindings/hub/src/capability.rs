@@ -1,0 +1,36 @@
+//! The CapabilityStatement: what this hub does, and nothing it does not.
+
+use pocketchart_core::fhir::{ResourceType, marks};
+
+/// The statement of the hub at `base`, generated at `date`.
+pub(crate) fn statement(base: &str, date: &str) -> String {
+    let resources: Vec<String> = ResourceType::all()
+        .map(|kind| {
+            let patient = if kind.is_about_a_patient() && kind.name() != "Patient" {
+                ",{\"name\":\"patient\",\"type\":\"reference\"}"
+            } else {
+                ""
+            };
+            format!(
+                "{{\"type\":\"{kind}\",\"interaction\":[{{\"code\":\"read\"}},{{\"code\":\"update\"}},\
+                 {{\"code\":\"delete\"}},{{\"code\":\"search-type\"}}],\"versioning\":\"versioned-update\",\
+                 \"readHistory\":false,\"updateCreate\":true,\"conditionalCreate\":false,\"conditionalUpdate\":false,\
+                 \"conditionalDelete\":\"not-supported\",\"searchParam\":[{{\"name\":\"_id\",\"type\":\"token\"}},\
+                 {{\"name\":\"_lastUpdated\",\"type\":\"date\"}}{patient}]}}"
+            )
+        })
+        .collect();
+    format!(
+        "{{\"resourceType\":\"CapabilityStatement\",\
+         \"extension\":[{{\"url\":\"{}\",\"valueBoolean\":true}}],\
+         \"status\":\"active\",\"date\":\"{date}\",\"kind\":\"instance\",\
+         \"software\":{{\"name\":\"Pocketchart hub\",\"version\":\"{}\"}},\
+         \"implementation\":{{\"description\":\"Pocketchart hub\",\"url\":\"{base}\"}},\
+         \"fhirVersion\":\"4.0.1\",\"format\":[\"json\"],\
+         \"rest\":[{{\"mode\":\"server\",\"security\":{{\"description\":\"Bearer token over TLS\"}},\
+         \"resource\":[{}],\"interaction\":[{{\"code\":\"transaction\"}}]}}]}}",
+        marks::STAMPED_AT_COMMIT,
+        env!("CARGO_PKG_VERSION"),
+        resources.join(",")
+    )
+}

@@ -1,0 +1,347 @@
+//! Starting, routing, authentication, stopping.
+
+use crate::answer::{Answer, Problem};
+use crate::handlers::{self, Base};
+use crate::identity::Identity;
+use crate::{answer, capability, transaction};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, RawQuery, Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum_server::tls_rustls::RustlsConfig;
+use pocketchart_core::access::{AccessError, Guard, Person};
+use pocketchart_core::clock::{Clock, SystemClock};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
+
+/// Largest request body: a transaction of some hundred records with attachments.
+const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
+/// Requests worked on at once; further ones wait.
+const MAX_CONCURRENT: usize = 32;
+/// What running requests get when the hub stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Why the hub does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    /// The vault.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The address cannot be listened on.
+    #[error("listening on {address}: {source}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// A file beside the vault.
+    #[error("writing {file}: {source}")]
+    File {
+        /// Its name.
+        file: String,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// The certificate authority, certificate or token could not be made or read.
+    #[error("the hub's certificate could not be made or read")]
+    Identity,
+    /// The server ended by itself.
+    #[error("the server stopped: {0}")]
+    Serve(io::Error),
+}
+
+/// Where a running hub is found: the content of the ready file.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ready {
+    /// Base URL.
+    pub url: String,
+    /// Certificate of the hub's own authority (PEM).
+    pub ca_file: PathBuf,
+    /// The admin token.
+    pub token_file: PathBuf,
+}
+
+/// A running hub.
+pub struct Hub {
+    ready: Ready,
+    handle: axum_server::Handle<SocketAddr>,
+    task: tokio::task::JoinHandle<io::Result<()>>,
+}
+
+#[derive(Clone)]
+struct App {
+    guard: Guard,
+    token_hash: [u8; 32],
+    /// For requests that name no host.
+    address: SocketAddr,
+    slots: Arc<Semaphore>,
+}
+
+impl Hub {
+    /// Starts a hub over an open vault. `home` gets the certificate and the token in the folder `hub`.
+    ///
+    /// # Errors
+    /// [`HubError`]; then nothing listens.
+    pub async fn start(
+        guard: Guard,
+        home: &FilePath,
+        address: SocketAddr,
+    ) -> Result<Self, HubError> {
+        let guard = guard.acting_as(Person::hub_admin());
+        let identity = Identity::of(&guard)?;
+        let listen = |source| HubError::Listen { address, source };
+        let listener = TcpListener::bind(address).map_err(listen)?;
+        listener.set_nonblocking(true).map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let tls = RustlsConfig::from_config(Arc::new(identity.tls(address.ip())?));
+
+        let folder = home.join("hub");
+        let (ca_file, token_file) = (folder.join("ca.pem"), folder.join("token"));
+        write_private(&ca_file, identity.ca_cert_pem.as_bytes())?;
+        write_private(&token_file, identity.admin_token.as_bytes())?;
+
+        let app = App {
+            guard,
+            token_hash: Sha256::digest(&identity.admin_token).into(),
+            address,
+            slots: Arc::new(Semaphore::new(MAX_CONCURRENT)),
+        };
+        let handle = axum_server::Handle::new();
+        let server = axum_server::from_tcp_rustls(listener, tls)
+            .map_err(listen)?
+            .handle(handle.clone());
+        let task = tokio::spawn(server.serve(router(app).into_make_service()));
+        let ready = Ready {
+            url: format!("https://{address}/fhir"),
+            ca_file,
+            token_file,
+        };
+        Ok(Self {
+            ready,
+            handle,
+            task,
+        })
+    }
+
+    /// Where it is found.
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Writes the ready file, whole or not at all.
+    ///
+    /// # Errors
+    /// [`HubError::File`].
+    pub fn write_ready_file(&self, path: &FilePath) -> Result<(), HubError> {
+        let text = serde_json::to_string(&self.ready).map_err(|_| HubError::Identity)?;
+        write_private(path, text.as_bytes())
+    }
+
+    /// Takes no new requests, lets running ones finish, and stops.
+    ///
+    /// # Errors
+    /// [`HubError::Serve`].
+    pub async fn stop(self) -> Result<(), HubError> {
+        self.handle.graceful_shutdown(Some(GRACE));
+        self.finished().await
+    }
+
+    /// Waits until the server ends by itself.
+    ///
+    /// # Errors
+    /// [`HubError::Serve`].
+    pub async fn finished(self) -> Result<(), HubError> {
+        match self.task.await {
+            Ok(ended) => ended.map_err(HubError::Serve),
+            Err(_) => Err(HubError::Serve(io::Error::other("its task ended"))),
+        }
+    }
+}
+
+fn router(app: App) -> Router {
+    let fhir = Router::new()
+        .route("/{kind}/{id}", get(read).put(put).delete(delete))
+        .route("/{kind}", get(search))
+        .route("/", post(transact))
+        .layer(middleware::from_fn_with_state(app.clone(), authenticate))
+        .route("/metadata", get(metadata))
+        .layer(middleware::from_fn_with_state(app.clone(), admit))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
+    Router::new()
+        .route("/health", get(|| async { "ok\n" }))
+        // A base URL works with and without the slash behind it.
+        .route(
+            "/fhir",
+            post(transact).layer(middleware::from_fn_with_state(app.clone(), authenticate)),
+        )
+        .nest("/fhir/", fhir)
+        .fallback(|| async {
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "not-found",
+                "no such address on this server",
+            )
+        })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "not-supported",
+                "this method is not supported here yet",
+            )
+        })
+        .with_state(app)
+}
+
+async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
+    match app.slots.acquire().await {
+        Ok(_slot) => next.run(request).await,
+        Err(_) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "transient",
+            "the hub is stopping",
+        )
+        .into_response(),
+    }
+}
+
+async fn authenticate(State(app): State<App>, request: Request, next: Next) -> Response {
+    let given = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let token = given
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .unwrap_or_default();
+    // Hashes are compared, so that neither length nor time tells anything about the token.
+    let hash: [u8; 32] = Sha256::digest(token).into();
+    if bool::from(hash.ct_eq(&app.token_hash)) {
+        return next.run(request).await;
+    }
+    let text = "a bearer token is needed (the token file of the hub names one)";
+    Problem::new(StatusCode::UNAUTHORIZED, "login", text).into_response()
+}
+
+async fn metadata(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Answer {
+    let base = base_of(&app, &uri, &headers);
+    Ok(answer::json(
+        StatusCode::OK,
+        capability::statement(&base.0, &SystemClock.now().to_string()),
+    ))
+}
+
+async fn search(
+    State(app): State<App>,
+    Path(kind): Path<String>,
+    RawQuery(query): RawQuery,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Answer {
+    let base = base_of(&app, &uri, &headers);
+    off_the_reactor(app, move |guard| {
+        handlers::search(guard, &base, &kind, &query.unwrap_or_default())
+    })
+    .await
+}
+
+async fn read(State(app): State<App>, Path((kind, id)): Path<(String, String)>) -> Answer {
+    off_the_reactor(app, move |guard| handlers::read(guard, &kind, &id)).await
+}
+
+async fn put(
+    State(app): State<App>,
+    Path((kind, id)): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    let base = base_of(&app, &uri, &headers);
+    off_the_reactor(app, move |guard| {
+        handlers::put(guard, &base, &kind, &id, &headers, &body)
+    })
+    .await
+}
+
+async fn delete(
+    State(app): State<App>,
+    Path((kind, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    off_the_reactor(app, move |guard| {
+        handlers::delete(guard, &kind, &id, &headers)
+    })
+    .await
+}
+
+async fn transact(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Answer {
+    let whole = handlers::prefer(&headers) == Some("representation");
+    off_the_reactor(app, move |guard| transaction::run(guard, &body, whole)).await
+}
+
+/// The database blocks; the threads that serve connections must not.
+async fn off_the_reactor(app: App, work: impl FnOnce(&Guard) -> Answer + Send + 'static) -> Answer {
+    let done = tokio::task::spawn_blocking(move || work(&app.guard)).await;
+    done.unwrap_or_else(|_| {
+        Err(Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "exception",
+            "the request failed",
+        ))
+    })
+}
+
+/// The base URL as this client reached it: its `next` links must have the origin it talks to.
+fn base_of(app: &App, uri: &Uri, headers: &HeaderMap) -> Base {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok());
+    let authority = uri
+        .authority()
+        .map(axum::http::uri::Authority::as_str)
+        .or(host);
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+    match authority.filter(|authority| !authority.is_empty() && authority.chars().all(plain)) {
+        Some(authority) => Base(format!("https://{authority}/fhir")),
+        None => Base(format!("https://{}/fhir", app.address)),
+    }
+}
+
+fn write_private(path: &FilePath, bytes: &[u8]) -> Result<(), HubError> {
+    let temporary = path.with_extension("tmp");
+    let write = || -> io::Result<()> {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            let mut builder = fs::DirBuilder::new();
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.recursive(true).create(folder)?;
+        }
+        let _ = fs::remove_file(&temporary);
+        let mut options = fs::OpenOptions::new();
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.write(true).create_new(true).open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    let file = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    write().map_err(|source| HubError::File { file, source })
+}

@@ -1,0 +1,34 @@
+//! Small secrets kept in the vault for the program that runs on it.
+
+use super::{AccessError, Guard};
+use crate::store::Durability;
+use zeroize::Zeroizing;
+
+impl Guard {
+    /// A secret that [`Guard::keep_secret`] stored.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn secret(&self, name: &str) -> Result<Option<Zeroizing<String>>, AccessError> {
+        let found = self
+            .shared
+            .store
+            .read(&self.role.permit(), |reader| reader.secret(name))?;
+        Ok(found.map(Zeroizing::new))
+    }
+
+    /// Stores a secret under a name, in place of what was there.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn keep_secret(&self, name: &str, value: &str) -> Result<(), AccessError> {
+        self.written(&format!("secret {name}"), |guard| {
+            guard
+                .shared
+                .store
+                .write(&guard.role.permit(), Durability::Full, |tx| {
+                    tx.set_secret(name, value)
+                })
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! Why a request got no usable answer. No text of a dependency comes through: it can hold URLs with patient ids.
+
+/// Why a request got no usable answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NetError {
+    /// The base URL does not parse, or has a query.
+    #[error("the server's address is not a URL such as https://fhir.example.org/r4")]
+    BadUrl,
+    /// Clear text to another machine.
+    #[error("the server's address must start with https:// (http:// is for this machine only)")]
+    Insecure,
+    /// The certificate file holds no certificate.
+    #[error("the certificate file holds no PEM certificate")]
+    BadCertificate,
+    /// The token has characters that no header can carry.
+    #[error("the token file holds more than one line of text")]
+    BadToken,
+    /// The TLS client could not be set up.
+    #[error("TLS could not be set up")]
+    Tls,
+    /// The server's certificate is not trusted.
+    #[error("the server's certificate is not trusted: {0}")]
+    Untrusted(&'static str),
+    /// No connection, or it broke.
+    #[error("the server cannot be reached")]
+    Offline,
+    /// No answer in time. What was sent may have arrived.
+    #[error("the server did not answer in time")]
+    TimedOut,
+    /// The answer is longer than anything a FHIR page may be.
+    #[error("the server's answer is longer than {} MiB", super::server::MAX_ANSWER_BYTES / 1024 / 1024)]
+    TooLarge,
+    /// The answer is not UTF-8.
+    #[error("the server's answer is not UTF-8 text")]
+    NotText,
+    /// A link leads to another server.
+    #[error("the server linked to another server; the link was not followed")]
+    ForeignLink,
+    /// The server wants us elsewhere.
+    #[error("the server redirects; redirects are not followed")]
+    Redirect,
+}
+
+impl NetError {
+    /// Whether trying again later can help.
+    pub fn is_offline(self) -> bool {
+        matches!(self, Self::Offline | Self::TimedOut)
+    }
+
+    pub(super) fn of(error: &reqwest::Error) -> Self {
+        match tls_cause(error) {
+            Some(tls) => Self::of_tls(tls),
+            None if error.is_timeout() => Self::TimedOut,
+            None => Self::Offline,
+        }
+    }
+
+    fn of_tls(error: &rustls::Error) -> Self {
+        use rustls::CertificateError as C;
+        match error {
+            rustls::Error::InvalidCertificate(certificate) => Self::Untrusted(match certificate {
+                C::Expired | C::ExpiredContext { .. } => "it has expired",
+                C::NotValidYet | C::NotValidYetContext { .. } => {
+                    "it is not valid yet (is the clock right?)"
+                }
+                C::NotValidForName | C::NotValidForNameContext { .. } => "it is for another name",
+                C::UnknownIssuer => "its authority is unknown here (--ca-file names one)",
+                C::Revoked => "it was revoked",
+                _ => "it is not valid",
+            }),
+            _ => Self::Offline,
+        }
+    }
+}
+
+/// The TLS error somewhere below `error`. An `io::Error` hides what it wraps from `source`.
+fn tls_cause<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return Some(tls);
+    }
+    let wrapped = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    wrapped
+        .and_then(|inner| tls_cause(inner))
+        .or_else(|| error.source().and_then(tls_cause))
+}

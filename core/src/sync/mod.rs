@@ -1,0 +1,125 @@
+//! Making a vault and a FHIR server agree.
+//!
+//! Push first, then pull: what is sent carries the version it started from, so a change that both sides made is noticed
+//! by the server, and kept here as a conflict for a person. What decides is in `plan`, pure; the rest drives it.
+
+mod plan;
+mod pull;
+mod push;
+
+use crate::access::{AccessError, Guard, PeerId};
+use crate::fhir::ResourceType;
+use crate::net::{NetError, Server};
+
+/// What a sync did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Local changes the server took.
+    pub sent: u64,
+    /// Records that came new or newer.
+    pub received: u64,
+    /// Records that came and were known.
+    pub known: u64,
+    /// Records that both sides changed, found by this sync. All versions are kept.
+    pub conflicts: u64,
+    /// Local changes the server refused for good, in this sync.
+    pub refused: u64,
+    /// Records from the server that could not be taken (too large, malformed).
+    pub skipped: u64,
+    /// Pages read.
+    pub pages: u64,
+}
+
+/// How far a sync is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Changes sent so far, of all that wait.
+    Sending {
+        /// Done.
+        done: u64,
+        /// Of these.
+        total: u64,
+    },
+    /// A page was stored.
+    Receiving {
+        /// Its type.
+        kind: ResourceType,
+        /// Records received so far, of all types.
+        records: u64,
+        /// Types finished.
+        done: u64,
+        /// Of these.
+        total: u64,
+    },
+}
+
+/// Why a sync stopped. What was done until then stays done; the next one goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// No usable answer.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The vault.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The server wants a token, or another one.
+    #[error("the server does not accept the token; nothing was lost, local changes wait")]
+    Unauthorized,
+    /// The server failed or refused something that is not about one record.
+    #[error("the server answered {status} to {doing}{}", codes.as_deref().map(|c| format!(" ({c})")).unwrap_or_default())]
+    Server {
+        /// HTTP status.
+        status: u16,
+        /// What was asked of it.
+        doing: &'static str,
+        /// Issue codes of its OperationOutcome.
+        codes: Option<String>,
+    },
+    /// The answer is not what FHIR says.
+    #[error("the server's answer to {doing} is not FHIR: {what}")]
+    NotFhir {
+        /// What was asked of it.
+        doing: &'static str,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// One sync of a vault with a server.
+pub struct SyncRun<'a> {
+    /// The vault.
+    pub guard: &'a Guard,
+    /// The server.
+    pub server: &'a Server,
+    /// Its number in the vault.
+    pub peer: PeerId,
+    /// Id of the only patient whose records are read; `None`: everything the token may see.
+    pub patient: Option<&'a str>,
+    /// Told how far it is.
+    pub progress: &'a (dyn Fn(Progress) + Send + Sync),
+}
+
+impl SyncRun<'_> {
+    /// Sends what waits, then receives what is new.
+    ///
+    /// # Errors
+    /// [`SyncError`]; what was done until then stays done.
+    pub async fn run(&self) -> Result<Report, SyncError> {
+        let mut report = Report::default();
+        self.push(&mut report).await?;
+        self.pull(&mut report).await?;
+        Ok(report)
+    }
+}
+
+/// Turns an answer that is about no single record into an error.
+fn failed(answer: &crate::net::Answer, doing: &'static str) -> SyncError {
+    match answer.status {
+        401 => SyncError::Unauthorized,
+        status => SyncError::Server {
+            status,
+            doing,
+            codes: crate::fhir::outcome::codes(&answer.text),
+        },
+    }
+}

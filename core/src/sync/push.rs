@@ -1,0 +1,326 @@
+//! Sending: what is under way is kept first, carries the version it started from, and leaves the outbox only together
+//! with the server's answer.
+
+use super::plan::{self, Fate, Reread};
+use super::{Progress, Report, SyncError, SyncRun, failed};
+use crate::access::{EditState, Pending, SentKind};
+use crate::fhir::bundle::{Bundle, Writer};
+use crate::fhir::{Resource, outcome};
+use crate::net::Answer;
+
+/// Changes in one transaction; one server in the field takes 50.
+const BUNDLE: usize = 50;
+/// Changes made while a push runs are sent in a further round; what still changes then waits for the next sync.
+const ROUNDS: usize = 3;
+
+/// What became of one change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Sent,
+    Conflict,
+    Refused,
+    /// Nothing was decided; it waits.
+    Waits,
+}
+
+impl SyncRun<'_> {
+    pub(super) async fn push(&self, report: &mut Report) -> Result<(), SyncError> {
+        for _ in 0..ROUNDS {
+            let waiting = self.waiting()?;
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            let total = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
+            let before = report.sent;
+            let mut done = 0;
+            let mut note = |report: &mut Report, outcome: Outcome| {
+                match outcome {
+                    Outcome::Sent => report.sent += 1,
+                    Outcome::Conflict => report.conflicts += 1,
+                    Outcome::Refused => report.refused += 1,
+                    Outcome::Waits => {}
+                }
+                done += 1;
+                (self.progress)(Progress::Sending { done, total });
+            };
+            let (asked, fresh): (Vec<_>, Vec<_>) = waiting
+                .into_iter()
+                .partition(|pending| pending.sent.is_some());
+            for pending in &asked {
+                let outcome = self.ask_first(pending).await?;
+                note(report, outcome);
+            }
+            let (puts, deletes): (Vec<_>, Vec<_>) = fresh
+                .into_iter()
+                .partition(|pending| pending.mine.is_some());
+            for bundle in puts.chunks(BUNDLE) {
+                for outcome in self.send_bundle(bundle).await? {
+                    note(report, outcome);
+                }
+            }
+            for pending in &deletes {
+                let outcome = self.send_delete(pending).await?;
+                note(report, outcome);
+            }
+            if report.sent == before {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn waiting(&self) -> Result<Vec<Pending>, SyncError> {
+        let mut all = self.guard.pending(Some(self.peer))?;
+        all.retain(|pending| pending.state == EditState::Waiting);
+        Ok(all)
+    }
+
+    /// An earlier push of this change was cut off: the server is asked what became of it before anything is sent.
+    async fn ask_first(&self, pending: &Pending) -> Result<Outcome, SyncError> {
+        let now = self.reread(pending).await?;
+        let base = pending.base_version.as_deref();
+        let (fate, sent) = match &pending.sent {
+            Some((SentKind::Put, Some(sent))) => (
+                plan::fate_of_put(sent, base, now.view().as_ref()),
+                sent.as_str(),
+            ),
+            _ => (plan::fate_of_delete(base, now.view().as_ref()), ""),
+        };
+        match (fate, &pending.sent) {
+            (Fate::NotArrived, Some((SentKind::Put, _))) => self.put_one(pending, sent).await,
+            (Fate::NotArrived, _) => self.delete_one(pending).await,
+            (Fate::Arrived, Some((SentKind::Put, _))) => self.settle(pending, &now.text),
+            (Fate::Arrived, _) => self.settle_delete(pending),
+            (Fate::Conflict, _) => self.conflict(pending, &now),
+        }
+    }
+
+    /// All of `bundle` in one transaction; where the server does not take it whole, one by one.
+    async fn send_bundle(&self, bundle: &[Pending]) -> Result<Vec<Outcome>, SyncError> {
+        self.guard.mark_sent(bundle)?;
+        if bundle.len() > 1 {
+            let mut transaction = Writer::new("transaction", &[]);
+            for pending in bundle {
+                let (path, base) = (
+                    pending.name.reference.to_string(),
+                    pending.base_version.as_deref(),
+                );
+                transaction.put(
+                    &path,
+                    pending.mine.as_deref().unwrap_or_default(),
+                    base,
+                    base.is_none(),
+                );
+            }
+            let answer = self.server.transaction(transaction.finish()).await?;
+            match answer.status {
+                200 => return self.settle_bundle(bundle, &answer).await,
+                401 => return Err(SyncError::Unauthorized),
+                // Rolled back, or not understood: which entry is at fault is asked entry by entry, never parsed.
+                400..500 => {}
+                _ => return Err(failed(&answer, "a transaction")),
+            }
+        }
+        let mut outcomes = Vec::with_capacity(bundle.len());
+        for pending in bundle {
+            outcomes.push(
+                self.put_one(pending, pending.mine.as_deref().unwrap_or_default())
+                    .await?,
+            );
+        }
+        Ok(outcomes)
+    }
+
+    async fn settle_bundle(
+        &self,
+        bundle: &[Pending],
+        answer: &Answer,
+    ) -> Result<Vec<Outcome>, SyncError> {
+        let not_fhir = |what| SyncError::NotFhir {
+            doing: "a transaction",
+            what,
+        };
+        let answered = Bundle::parse(&answer.text).ok_or_else(|| not_fhir("no Bundle"))?;
+        if answered.entry.len() != bundle.len() {
+            return Err(not_fhir("another number of entries"));
+        }
+        let mut settled = Vec::with_capacity(bundle.len());
+        let mut outcomes = Vec::with_capacity(bundle.len());
+        for (pending, entry) in bundle.iter().zip(&answered.entry) {
+            let whole = entry.resource.map(|raw| Resource::parse_text(raw.get()));
+            match whole {
+                Some(Ok(resource))
+                    if *resource.name() == pending.name.reference
+                        && resource.version().is_some() =>
+                {
+                    settled.push((pending.name.clone(), resource));
+                    outcomes.push(Outcome::Sent);
+                }
+                // The server did not send its bytes along: they are read.
+                _ => outcomes.push(self.settle_by_reading(pending).await?),
+            }
+        }
+        self.guard.settle_puts(&settled)?;
+        Ok(outcomes)
+    }
+
+    /// One PUT. The change is marked as sent already.
+    async fn put_one(&self, pending: &Pending, sent: &str) -> Result<Outcome, SyncError> {
+        let (path, base) = (
+            pending.name.reference.to_string(),
+            pending.base_version.as_deref(),
+        );
+        let answer = self.server.put(&path, sent, base).await?;
+        match answer.status {
+            // Created, although it should have been there: someone deleted it, and now both have happened.
+            201 if base.is_some() => self.conflict(pending, &Now::absent()),
+            200 | 201 => match Resource::parse_text(&answer.text) {
+                Ok(_) => self.settle(pending, &answer.text),
+                Err(_) => self.settle_by_reading(pending).await,
+            },
+            409 | 412 => {
+                let now = self.reread(pending).await?;
+                match plan::fate_of_put(sent, base, now.view().as_ref()) {
+                    Fate::Arrived => self.settle(pending, &now.text),
+                    Fate::Conflict => self.conflict(pending, &now),
+                    // 409 also means "try again".
+                    Fate::NotArrived => Ok(Outcome::Waits),
+                }
+            }
+            _ => self.refusal(pending, &answer),
+        }
+    }
+
+    /// A delete reads first, since not every server keeps If-Match on it.
+    async fn send_delete(&self, pending: &Pending) -> Result<Outcome, SyncError> {
+        let now = self.reread(pending).await?;
+        match plan::fate_of_delete(pending.base_version.as_deref(), now.view().as_ref()) {
+            Fate::Arrived => self.settle_delete(pending),
+            Fate::Conflict => self.conflict(pending, &now),
+            Fate::NotArrived => {
+                self.guard.mark_sent(std::slice::from_ref(pending))?;
+                self.delete_one(pending).await
+            }
+        }
+    }
+
+    async fn delete_one(&self, pending: &Pending) -> Result<Outcome, SyncError> {
+        let path = pending.name.reference.to_string();
+        let answer = self
+            .server
+            .delete(&path, pending.base_version.as_deref())
+            .await?;
+        match answer.status {
+            200 | 202 | 204 | 404 | 410 => self.settle_delete(pending),
+            409 | 412 => {
+                let now = self.reread(pending).await?;
+                match plan::fate_of_delete(pending.base_version.as_deref(), now.view().as_ref()) {
+                    Fate::Arrived => self.settle_delete(pending),
+                    Fate::Conflict => self.conflict(pending, &now),
+                    Fate::NotArrived => Ok(Outcome::Waits),
+                }
+            }
+            _ => self.refusal(pending, &answer),
+        }
+    }
+
+    fn settle(&self, pending: &Pending, text: &str) -> Result<Outcome, SyncError> {
+        let resource = self.server_copy(pending, text)?;
+        self.guard
+            .settle_puts(&[(pending.name.clone(), resource)])?;
+        Ok(Outcome::Sent)
+    }
+
+    async fn settle_by_reading(&self, pending: &Pending) -> Result<Outcome, SyncError> {
+        let now = self.reread(pending).await?;
+        if now.exists {
+            self.settle(pending, &now.text)
+        } else {
+            Ok(Outcome::Waits)
+        }
+    }
+
+    fn settle_delete(&self, pending: &Pending) -> Result<Outcome, SyncError> {
+        self.guard.settle_delete(&pending.name)?;
+        Ok(Outcome::Sent)
+    }
+
+    fn conflict(&self, pending: &Pending, now: &Now) -> Result<Outcome, SyncError> {
+        let theirs = if now.exists {
+            Some(self.server_copy(pending, &now.text)?)
+        } else {
+            None
+        };
+        self.guard.mark_conflict(&pending.name, theirs.as_ref())?;
+        Ok(Outcome::Conflict)
+    }
+
+    /// Refused for good: it is set aside, and everything else goes on. What may pass later stops the push instead.
+    fn refusal(&self, pending: &Pending, answer: &Answer) -> Result<Outcome, SyncError> {
+        match answer.status {
+            400 | 403 | 404 | 405 | 410 | 413 | 422 => {
+                let codes = outcome::codes(&answer.text).unwrap_or_default();
+                self.guard
+                    .mark_refused(&pending.name, &format!("{} {codes}", answer.status))?;
+                Ok(Outcome::Refused)
+            }
+            _ => Err(failed(answer, "a write")),
+        }
+    }
+
+    fn server_copy<'t>(&self, pending: &Pending, text: &'t str) -> Result<Resource<'t>, SyncError> {
+        let not_fhir = |what| SyncError::NotFhir {
+            doing: "a read",
+            what,
+        };
+        let resource = Resource::parse_text(text).map_err(|_| not_fhir("no resource"))?;
+        if *resource.name() == pending.name.reference {
+            Ok(resource)
+        } else {
+            Err(not_fhir("another record"))
+        }
+    }
+
+    async fn reread(&self, pending: &Pending) -> Result<Now, SyncError> {
+        let answer = self.server.get(&pending.name.reference.to_string()).await?;
+        match answer.status {
+            200 => {
+                let version = self
+                    .server_copy(pending, &answer.text)?
+                    .version()
+                    .map(str::to_owned);
+                Ok(Now {
+                    exists: true,
+                    version: version.or(answer.version),
+                    text: answer.text,
+                })
+            }
+            404 | 410 => Ok(Now::absent()),
+            _ => Err(failed(&answer, "a read")),
+        }
+    }
+}
+
+/// A record as the server has it now.
+struct Now {
+    exists: bool,
+    version: Option<String>,
+    text: String,
+}
+
+impl Now {
+    fn absent() -> Self {
+        Self {
+            exists: false,
+            version: None,
+            text: String::new(),
+        }
+    }
+
+    fn view(&self) -> Option<Reread<'_>> {
+        self.exists.then(|| Reread {
+            text: &self.text,
+            version: self.version.as_deref(),
+        })
+    }
+}
