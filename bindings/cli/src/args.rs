@@ -24,12 +24,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "DIR", env = "POCKETCHART_HOME")]
     pub(crate) home: Option<PathBuf>,
     /// Read the passphrase from a file instead of asking for it
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        conflicts_with = "recovery_code_file"
-    )]
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
     /// Open the vault with the recovery code in a file
     #[arg(long, global = true, value_name = "FILE")]

@@ -11,6 +11,11 @@ use zeroize::Zeroizing;
 /// The secret that opens an existing vault.
 pub(crate) fn to_unlock(global: &Global) -> Result<Secret, Failure> {
     if let Some(file) = &global.recovery_code_file {
+        // clap does not see a conflict of which one half stands before the subcommand and one behind it.
+        if global.passphrase_file.is_some() {
+            let both = "--passphrase-file and --recovery-code-file exclude each other";
+            return Err(Failure::Usage(both.into()));
+        }
         let text = read_line(file)?;
         let code = RecoveryCode::parse(&text).map_err(|e| Failure::BadSecret(e.to_string()))?;
         return Ok(Secret::Recovery(code));

@@ -11,7 +11,8 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use pocketchart_core::access::{AccessError, Guard, Person};
 use pocketchart_core::clock::{Clock, SystemClock};
 use serde::Serialize;
@@ -119,8 +120,11 @@ impl Hub {
             slots: Arc::new(Semaphore::new(MAX_CONCURRENT)),
         };
         let handle = axum_server::Handle::new();
-        let server = axum_server::from_tcp_rustls(listener, tls)
+        // Without it each small answer waits for the acknowledgement of the one before: 40 ms.
+        let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
+        let server = axum_server::from_tcp(listener)
             .map_err(listen)?
+            .acceptor(acceptor)
             .handle(handle.clone());
         let task = tokio::spawn(server.serve(router(app).into_make_service()));
         let ready = Ready {

@@ -42,7 +42,7 @@ impl SyncRun<'_> {
         report: &mut Report,
     ) -> Result<(), SyncError> {
         let mut cursor = self.guard.pull_cursor(self.peer, step.kind)?;
-        let resumed = cursor.next.take();
+        let resumed = cursor.next.clone();
         let first = step.first_page(&cursor, stamps_at_commit);
         let mut answer = match &resumed {
             Some(link) => self.server.follow(link).await?,
@@ -103,13 +103,19 @@ impl SyncRun<'_> {
                 Err(_) => report.skipped += 1,
             }
         }
+        report.pages += 1;
         let newest = page.iter().filter_map(Resource::last_updated).max();
-        cursor.newest = cursor.newest.max(newest);
-        cursor.next = bundle.link("next").map(str::to_owned);
+        let moved = PullCursor {
+            newest: cursor.newest.max(newest),
+            next: bundle.link("next").map(str::to_owned),
+        };
+        if page.is_empty() && moved == *cursor {
+            return Ok(moved.next);
+        }
         let pulled = self
             .guard
-            .take_page(self.peer, step.kind, &page, cursor, plan::on_pulled)?;
-        report.pages += 1;
+            .take_page(self.peer, step.kind, &page, &moved, plan::on_pulled)?;
+        *cursor = moved;
         for outcome in pulled {
             match outcome {
                 Pulled::Take => report.received += 1,

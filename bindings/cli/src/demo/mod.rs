@@ -145,7 +145,7 @@ async fn tell(folder: &Path, keep: bool) -> Result<(), Failure> {
 
     let killed = killed::run(&mut clinic, &mut tablet, OTHER_PATIENT).await?;
     story.step(&format!(
-        "A sync is killed (SIGKILL) with {} of {} changes sent, a second one with {} of {} records received",
+        "A sync is killed (SIGKILL) after {} of {} changes were sent, a second one after {} of {} records came",
         grouped(killed.sent),
         grouped(killed.to_send),
         grouped(killed.received),
