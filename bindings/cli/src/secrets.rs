@@ -2,6 +2,7 @@
 
 use crate::args::Global;
 use crate::failure::Failure;
+use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::vault::{RecoveryCode, Secret};
 use std::io::IsTerminal;
@@ -59,7 +60,11 @@ pub(crate) fn is_interactive() -> bool {
 
 /// The vault's folder.
 pub(crate) fn home(global: &Global) -> Result<PathBuf, Failure> {
-    let platform = || dirs::data_dir().map(|folder| folder.join("pocketchart"));
+    let platform = || {
+        choose_native_strategy()
+            .ok()
+            .map(|platform| platform.data_dir().join("pocketchart"))
+    };
     let none =
         || Failure::Usage("no data folder is known on this system: name one with --home".into());
     global.home.clone().or_else(platform).ok_or_else(none)

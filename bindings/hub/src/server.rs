@@ -6,6 +6,7 @@ use crate::identity::Identity;
 use crate::{answer, capability, transaction};
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{DefaultBodyLimit, Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
@@ -237,6 +238,11 @@ async fn authenticate(State(app): State<App>, request: Request, next: Next) -> R
     Problem::new(StatusCode::UNAUTHORIZED, "login", text).into_response()
 }
 
+/// Type and id in the URL, and a body: extracted by hand, so that what is wrong with them is answered as an
+/// OperationOutcome like everything else.
+type Name = Result<Path<(String, String)>, PathRejection>;
+type Body = Result<Bytes, BytesRejection>;
+
 async fn metadata(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Answer {
     let base = base_of(&app, &uri, &headers);
     Ok(answer::json(
@@ -247,48 +253,49 @@ async fn metadata(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Answe
 
 async fn search(
     State(app): State<App>,
-    Path(kind): Path<String>,
+    kind: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
     let base = base_of(&app, &uri, &headers);
+    let Path(kind) = kind?;
     off_the_reactor(app, move |guard| {
         handlers::search(guard, &base, &kind, &query.unwrap_or_default())
     })
     .await
 }
 
-async fn read(State(app): State<App>, Path((kind, id)): Path<(String, String)>) -> Answer {
+async fn read(State(app): State<App>, path: Name) -> Answer {
+    let Path((kind, id)) = path?;
     off_the_reactor(app, move |guard| handlers::read(guard, &kind, &id)).await
 }
 
 async fn put(
     State(app): State<App>,
-    Path((kind, id)): Path<(String, String)>,
+    path: Name,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Answer {
     let base = base_of(&app, &uri, &headers);
+    let (Path((kind, id)), body) = (path?, body?);
     off_the_reactor(app, move |guard| {
         handlers::put(guard, &base, &kind, &id, &headers, &body)
     })
     .await
 }
 
-async fn delete(
-    State(app): State<App>,
-    Path((kind, id)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Answer {
+async fn delete(State(app): State<App>, path: Name, headers: HeaderMap) -> Answer {
+    let Path((kind, id)) = path?;
     off_the_reactor(app, move |guard| {
         handlers::delete(guard, &kind, &id, &headers)
     })
     .await
 }
 
-async fn transact(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Answer {
+async fn transact(State(app): State<App>, headers: HeaderMap, body: Body) -> Answer {
+    let body = body?;
     let whole = handlers::prefer(&headers) == Some("representation");
     off_the_reactor(app, move |guard| transaction::run(guard, &body, whole)).await
 }
