@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 const LADDER: Ladder = Ladder {
     application_id: 0x5043_4831,
-    steps: &[include_str!("migrations/0001.sql")],
+    steps: &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")],
 };
 const READERS: usize = 3;
 

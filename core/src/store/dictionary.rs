@@ -1,0 +1,125 @@
+//! Dictionaries for packing: what the records of one type have in common, chosen from the records of this vault.
+//!
+//! A resource alone packs to two fifths; its neighbours say most of it already. A dictionary is *raw content*: pieces
+//! of stored records, up to 32 KiB a type. zstd's own trainer packs tighter, but works in memory of its own that nobody
+//! wipes (docs/adr/0009-raw-content-dictionaries.md).
+
+use std::collections::HashMap;
+
+/// Longest dictionary.
+pub(super) const DICTIONARY_BYTES: usize = 32 * 1024;
+/// Bytes that count as "the same again".
+const GRAIN: usize = 8;
+/// Length of the pieces.
+const PIECE: usize = 256;
+
+/// Pieces of `samples` that most of the others repeat, the best ones last: zstd finds the near end cheapest.
+///
+/// The algorithm is that of zstd's COVER trainer (Liao, Petri, Moffat, Wirth: "Effective construction of relative
+/// Lempel-Ziv dictionaries", WWW 2016) without its tuning: each stretch of the samples gives its best piece, where a
+/// piece is worth the number of samples that share its grains, and a grain counts once.
+pub(super) fn choose(samples: &[String]) -> Vec<u8> {
+    let mut shared: HashMap<[u8; GRAIN], u32> = HashMap::new();
+    for sample in samples {
+        let mut seen: Vec<[u8; GRAIN]> = grains(sample.as_bytes()).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        seen.into_iter().for_each(|grain| *shared.entry(grain).or_default() += 1);
+    }
+    // What one sample alone says helps nobody.
+    shared.retain(|_, count| *count > 1);
+
+    let total: usize = samples.iter().map(String::len).sum();
+    let wanted = DICTIONARY_BYTES / PIECE;
+    let stretch = (total / wanted).max(PIECE);
+    let mut pieces: Vec<(u64, &[u8])> = Vec::new();
+    let mut best: Option<(u64, &[u8])> = None;
+    let mut walked = 0;
+    for sample in samples {
+        let bytes = sample.as_bytes();
+        if let Some(candidate) = best_piece(bytes, &shared) {
+            if best.is_none_or(|(worth, _)| candidate.0 > worth) {
+                best = Some(candidate);
+            }
+        }
+        walked += bytes.len();
+        if walked >= stretch {
+            walked = 0;
+            if let Some((worth, piece)) = best.take() {
+                grains(piece).for_each(|grain| drop(shared.remove(&grain)));
+                pieces.push((worth, piece));
+            }
+        }
+    }
+    pieces.extend(best.filter(|_| pieces.len() < wanted));
+    pieces.sort_by_key(|(worth, _)| *worth);
+    let mut dictionary = Vec::with_capacity(DICTIONARY_BYTES);
+    let skip = pieces.len().saturating_sub(wanted);
+    pieces.iter().skip(skip).for_each(|(_, piece)| dictionary.extend_from_slice(piece));
+    dictionary.truncate(DICTIONARY_BYTES);
+    dictionary
+}
+
+/// The piece of `bytes` whose grains are shared most.
+fn best_piece<'s>(bytes: &'s [u8], shared: &HashMap<[u8; GRAIN], u32>) -> Option<(u64, &'s [u8])> {
+    let worths: Vec<u64> = grains(bytes).map(|grain| shared.get(&grain).copied().unwrap_or(0).into()).collect();
+    let window = (PIECE - GRAIN + 1).min(worths.len());
+    if window == 0 {
+        return None;
+    }
+    let mut worth: u64 = worths[..window].iter().sum();
+    let mut best = (worth, 0);
+    for end in window..worths.len() {
+        worth = worth + worths[end] - worths[end - window];
+        if worth > best.0 {
+            best = (worth, end + 1 - window);
+        }
+    }
+    let (worth, start) = best;
+    (worth > 0).then(|| (worth, &bytes[start..(start + PIECE).min(bytes.len())]))
+}
+
+fn grains(bytes: &[u8]) -> impl Iterator<Item = [u8; GRAIN]> {
+    bytes.windows(GRAIN).filter_map(|window| window.try_into().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(n: usize) -> Vec<String> {
+        (0..n)
+            .map(|i| {
+                format!(
+                    "{{\"resourceType\":\"Observation\",\"id\":\"{i:08x}\",\"status\":\"final\",\"code\":{{\"coding\":\
+                     [{{\"system\":\"http://loinc.org\",\"code\":\"85354-{}\",\"display\":\"Blood pressure panel with \
+                     all children optional\"}}]}},\"subject\":{{\"reference\":\"Patient/{}\"}},\"value\":{}}}",
+                    i % 7,
+                    i % 13,
+                    i * 37 % 200
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn records_pack_far_better_with_what_they_share() {
+        let all = samples(600);
+        let dictionary = choose(&all[..300]);
+        assert!(!dictionary.is_empty() && dictionary.len() <= DICTIONARY_BYTES);
+        let mut plain = zstd::bulk::Compressor::new(3).unwrap();
+        let mut with = zstd::bulk::Compressor::with_dictionary(3, &dictionary).unwrap();
+        let size = |compressor: &mut zstd::bulk::Compressor<'_>| -> usize {
+            all[300..].iter().map(|text| compressor.compress(text.as_bytes()).unwrap().len()).sum()
+        };
+        let (plain, with) = (size(&mut plain), size(&mut with));
+        assert!(with * 3 < plain, "{with} against {plain}");
+    }
+
+    #[test]
+    fn nothing_in_common_gives_nothing_and_no_panic() {
+        for odd in [vec![], vec![String::new()], vec!["x".into()], vec!["abcdefghij".into(), "0123456789".into()]] {
+            assert!(choose(&odd).is_empty());
+        }
+    }
+}

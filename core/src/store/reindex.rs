@@ -1,0 +1,175 @@
+//! Making the index anew where it was made by another generation of this program.
+//!
+//! Keys recomputed with a changed table would leave the old ones behind, so the whole index is built again beside the
+//! old one, some records at a time, and exchanged for it in one transaction. A kill costs the step at hand. Until the
+//! exchange the old index answers; what is written meanwhile goes into both.
+
+use super::index::{self, GENERATION};
+use super::{Reader, StoreError, Tx};
+use crate::fhir::Resource;
+use rusqlite::OptionalExtension;
+
+/// The tables of one generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Generation {
+    pub(super) index: &'static str,
+    pub(super) clinical: &'static str,
+}
+
+const CURRENT: Generation = Generation { index: "ix", clinical: "clinical" };
+const NEXT: Generation = Generation { index: "ix_next", clinical: "clinical_next" };
+
+/// How far a rebuild is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reindexed {
+    /// Records done.
+    pub done: u64,
+    /// Of these.
+    pub total: u64,
+}
+
+impl Reader<'_> {
+    /// Whether the index was made by another generation of this program.
+    pub(crate) fn index_is_old(&self) -> Result<bool, StoreError> {
+        Ok(self.optional_setting("index_generation")? != Some(GENERATION))
+    }
+
+    /// The tables that writes go to.
+    pub(super) fn generations(&self) -> Result<Vec<Generation>, StoreError> {
+        let rebuilding = self.optional_setting("reindexed_rid")?.is_some();
+        Ok(if rebuilding { vec![CURRENT, NEXT] } else { vec![CURRENT] })
+    }
+
+    pub(super) fn optional_setting(&self, name: &str) -> Result<Option<i64>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT value FROM setting WHERE name = ?1")?;
+        Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+    }
+}
+
+impl Tx<'_> {
+    /// Says that the (empty) index is of this generation.
+    pub(super) fn index_is_new(&self) -> Result<(), StoreError> {
+        self.set("index_generation", GENERATION)
+    }
+
+    /// Indexes the next `records`. `None`: the index is of this generation now.
+    pub(crate) fn reindex_step(&self, records: usize) -> Result<Option<Reindexed>, StoreError> {
+        if !self.index_is_old()? {
+            return Ok(None);
+        }
+        let reached = match self.optional_setting("reindexed_rid")? {
+            // Begun by this very generation: a rebuild that a still older program began would be of that one.
+            Some(rid) if self.optional_setting("reindexing_generation")? == Some(GENERATION) => rid,
+            _ => self.begin()?,
+        };
+        let limit = i64::try_from(records).unwrap_or(i64::MAX);
+        let mut rows = Vec::new();
+        let mut last = None;
+        {
+            let sql = "SELECT rid, peer, bytes, updated_ms, dict FROM body JOIN rkey USING (rid)
+                       WHERE body.rid > ?1 ORDER BY body.rid LIMIT ?2";
+            let mut bodies = self.connection.prepare_cached(sql)?;
+            let mut found = bodies.query((reached, limit))?;
+            while let Some(row) = found.next()? {
+                let rid: i64 = row.get(0)?;
+                let text = self.unpack_body(row.get_ref(2)?.as_blob().unwrap_or_default(), row.get(4)?, rid)?;
+                let damaged = |_| StoreError::DamagedValue { what: "body", row: rid };
+                let resource = Resource::parse_text(&text).map_err(damaged)?;
+                let of_record = self.index_rows(row.get(1)?, &resource, row.get(3)?)?;
+                self.set_clinical(NEXT, rid, of_record.clinical_ms)?;
+                rows.extend(of_record.rows.into_iter().map(|row| (row, rid)));
+                last = Some(rid);
+            }
+        }
+        let Some(last) = last else {
+            self.exchange()?;
+            return Ok(None);
+        };
+        rows.sort_by(|(a, a_rid), (b, b_rid)| a.order(b).then(a_rid.cmp(b_rid)));
+        self.insert_rows(NEXT.index, &rows)?;
+        self.set("reindexed_rid", last)?;
+        let count = |sql: &str, upto: i64| -> Result<u64, StoreError> {
+            Ok(self.connection.prepare_cached(sql)?.query_row([upto], |row| row.get(0))?)
+        };
+        let done = count("SELECT count(*) FROM body WHERE rid <= ?1", last)?;
+        let total = count("SELECT count(*) FROM body WHERE rid <= ?1", i64::MAX)?;
+        Ok(Some(Reindexed { done, total }))
+    }
+
+    fn begin(&self) -> Result<i64, StoreError> {
+        self.connection.execute_batch(
+            "DROP TABLE IF EXISTS ix_next; DROP TABLE IF EXISTS clinical_next;
+             CREATE TABLE ix_next (p INTEGER NOT NULL, v ANY NOT NULL, o ANY NOT NULL, rid INTEGER NOT NULL,
+                                   PRIMARY KEY (p, v, o, rid)) STRICT, WITHOUT ROWID;
+             CREATE TABLE clinical_next (rid INTEGER PRIMARY KEY REFERENCES rkey, ms INTEGER NOT NULL) STRICT;",
+        )?;
+        self.set("reindexing_generation", GENERATION)?;
+        self.set("reindexed_rid", 0)?;
+        Ok(0)
+    }
+
+    fn exchange(&self) -> Result<(), StoreError> {
+        self.connection.execute_batch(
+            "DROP TABLE ix; ALTER TABLE ix_next RENAME TO ix;
+             DROP TABLE clinical; ALTER TABLE clinical_next RENAME TO clinical;
+             DELETE FROM setting WHERE name IN ('reindexed_rid', 'reindexing_generation');",
+        )?;
+        self.index_is_new()
+    }
+
+    /// Stores a record's clinical time.
+    pub(super) fn set_clinical(&self, generation: Generation, rid: i64, ms: i64) -> Result<(), StoreError> {
+        let sql = format!(
+            "INSERT INTO {} (rid, ms) VALUES (?1, ?2) ON CONFLICT (rid) DO UPDATE SET ms = excluded.ms",
+            generation.clinical
+        );
+        self.connection.prepare_cached(&sql)?.execute((rid, ms))?;
+        Ok(())
+    }
+
+    /// A record's rows of both generations, exchanged for its new ones.
+    pub(super) fn index_record(
+        &self,
+        peer: i64,
+        rid: i64,
+        old: Option<(&Resource<'_>, i64)>,
+        new: Option<(&Resource<'_>, i64)>,
+    ) -> Result<(), StoreError> {
+        let rows = |side: Option<(&Resource<'_>, i64)>| match side {
+            Some((resource, updated_ms)) => self.index_rows(peer, resource, updated_ms).map(Some),
+            None => Ok(None),
+        };
+        let (old, new) = (rows(old)?, rows(new)?);
+        for generation in self.generations()? {
+            match &new {
+                Some(new) => self.set_clinical(generation, rid, new.clinical_ms)?,
+                None => {
+                    let sql = format!("DELETE FROM {} WHERE rid = ?1", generation.clinical);
+                    self.connection.prepare_cached(&sql)?.execute([rid])?;
+                }
+            }
+        }
+        let (old, new) = (old.map(|old| old.rows), new.map(|new| new.rows));
+        self.reindex(rid, &old.unwrap_or_default(), new.unwrap_or_default());
+        Ok(())
+    }
+}
+
+/// Whether `index` is still the module that this rebuilds: keeps the two generations' columns in step.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rebuilt_table_is_like_the_one_in_the_migrations() {
+        let of = |sql: &str, table: &str| {
+            let at = sql.find(&format!("CREATE TABLE {table} (")).unwrap();
+            let body = &sql[at..at + sql[at..].find("WITHOUT ROWID").unwrap()];
+            let code: Vec<&str> = body.lines().map(|l| l.split("--").next().unwrap()).collect();
+            code.join(" ").replace(&format!("{table} "), "").split_whitespace().collect::<String>()
+        };
+        let source = include_str!("reindex.rs");
+        assert_eq!(of(include_str!("migrations/0001.sql"), "ix"), of(source, "ix_next"));
+        assert_ne!(index::GENERATION, 0);
+    }
+}
