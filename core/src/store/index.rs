@@ -2,7 +2,7 @@
 
 use super::codec::Codec;
 use super::{StoreError, Tx};
-use crate::fhir::extract::{self, Terms};
+use crate::fhir::extract;
 use crate::fhir::{Resource, ResourceType};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use std::cell::RefCell;
@@ -36,9 +36,8 @@ impl Tx<'_> {
         updated_ms: i64,
     ) -> Result<Vec<Key>, StoreError> {
         let kind = resource.kind();
-        let Terms { patients } = extract::terms(resource);
         let mut keys = vec![(p(kind, Parameter::LastUpdated), updated_ms, 0)];
-        for patient in &patients {
+        for patient in &extract::patients(resource) {
             keys.push((
                 p(kind, Parameter::Patient),
                 self.intern(peer, patient)?,
