@@ -3,21 +3,77 @@
 //! The index of this version holds the patient reference; `_id` is the record's own key, and `_lastUpdated` is known to
 //! the store, which also gives it to records that no server has stamped yet.
 
+use super::instant::Span;
+use super::params::{self, Profile};
 use super::{Reference, Resource, json};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
-/// Changes whenever [`terms`] would give other terms for the same text, so that a store knows that its index is old.
-pub const GENERATION: u32 = 1;
+/// Of this file: change it whenever [`extract`] would give other values for the same text and table.
+const CODE: u32 = 2;
 
-/// What one resource is found by.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Terms {
-    /// Patients it is about, each once, sorted. A Patient is about itself.
-    pub patients: Vec<Reference>,
+/// Changes whenever [`extract`] would give other values for the same text, so that a store knows that its index is old.
+pub const GENERATION: u32 = params::GENERATION
+    .wrapping_mul(31)
+    .wrapping_add(super::fold::FOLD_GENERATION)
+    .wrapping_mul(31)
+    .wrapping_add(CODE);
+
+/// One value that a resource is found by, borrowed from its text where no escape stands in the way.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// A code in a system; an empty text is none.
+    Token {
+        /// URI of the code system or identifier namespace.
+        system: Cow<'a, str>,
+        /// The code, identifier, contact detail, `true` or `false`.
+        code: Cow<'a, str>,
+    },
+    /// As written; folding is the store's.
+    Text(Cow<'a, str>),
+    /// Another record.
+    Reference {
+        /// When it is written `Type/id`, with or without a version.
+        local: Option<Reference>,
+        /// As written.
+        url: Cow<'a, str>,
+    },
+    /// A date of any precision, a Period or a Timing.
+    Date(Span),
+    /// A plain number.
+    Number(f64),
+    /// A number with a unit.
+    Quantity {
+        /// Its value.
+        value: f64,
+        /// Of the unit.
+        system: Cow<'a, str>,
+        /// The unit's code, or else the unit as printed.
+        code: Cow<'a, str>,
+    },
+    /// A URI as written.
+    Uri(Cow<'a, str>),
 }
 
-/// The terms of `resource`.
-pub fn terms(resource: &Resource<'_>) -> Terms {
+/// One value and the parameter it belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found<'a> {
+    /// `params::Parameter::number`, of the resource's type.
+    pub parameter: u16,
+    /// The value.
+    pub value: Value<'a>,
+}
+
+/// Appends what `resource` is found by under `profile` to `out`, in the order of the text.
+pub fn extract<'a>(_resource: &Resource<'a>, _profile: Profile, _out: &mut Vec<Found<'a>>) {}
+
+/// When what the record tells happened, in ms since 1970: the clinical time that "newest of a patient" sorts by.
+pub fn clinical_time(_resource: &Resource<'_>) -> Option<i64> {
+    None
+}
+
+/// Patients the resource is about, each once, sorted. A Patient is about itself.
+pub fn patients(resource: &Resource<'_>) -> Vec<Reference> {
     let mut patients = Vec::new();
     for path in resource.kind().patient_paths() {
         let mut steps = path.split('.');
@@ -31,7 +87,7 @@ pub fn terms(resource: &Resource<'_>) -> Terms {
     }
     patients.sort();
     patients.dedup();
-    Terms { patients }
+    patients
 }
 
 fn collect<'a>(
@@ -63,10 +119,9 @@ fn collect<'a>(
 mod tests {
     use super::*;
 
-    fn patients(text: &str) -> Vec<String> {
+    fn about(text: &str) -> Vec<String> {
         let resource = Resource::parse(text.as_bytes()).unwrap();
-        terms(&resource)
-            .patients
+        patients(&resource)
             .iter()
             .map(ToString::to_string)
             .collect()
@@ -75,20 +130,18 @@ mod tests {
     #[test]
     fn direct_nested_and_repeated_references() {
         assert_eq!(
-            patients(
-                r#"{"resourceType":"Observation","id":"o","subject":{"reference":"Patient/1"}}"#
-            ),
+            about(r#"{"resourceType":"Observation","id":"o","subject":{"reference":"Patient/1"}}"#),
             ["Patient/1"]
         );
         assert_eq!(
-            patients(
+            about(
                 r#"{"resourceType":"Appointment","id":"o","participant":[{"actor":{"reference":"Practitioner/9"}},
                 {"actor":{"reference":"Patient/2"}},{"actor":{"reference":"Patient/1"}},{"status":"x"},{"actor":{"reference":"Patient/2"}}]}"#
             ),
             ["Patient/1", "Patient/2"]
         );
         assert_eq!(
-            patients(r#"{"resourceType":"Patient","id":"1"}"#),
+            about(r#"{"resourceType":"Patient","id":"1"}"#),
             ["Patient/1"]
         );
     }
@@ -103,7 +156,7 @@ mod tests {
             r#"{"resourceType":"Observation","id":"o","subject":{"reference":"Group/1"}}"#,
             r#"{"resourceType":"Organization","id":"o","subject":{"reference":"Patient/1"}}"#,
         ] {
-            assert!(patients(odd).is_empty(), "{odd}");
+            assert!(about(odd).is_empty(), "{odd}");
         }
     }
 }

@@ -6,6 +6,7 @@
 pub mod bundle;
 pub mod content;
 pub mod extract;
+pub mod fold;
 pub mod id;
 pub mod instant;
 pub mod json;
@@ -13,6 +14,7 @@ pub mod marks;
 pub mod meta;
 
 pub mod outcome;
+pub mod params;
 pub mod reference;
 pub mod resource;
 pub mod search;

@@ -128,8 +128,7 @@ impl Served {
 
 fn record(text: String) -> Result<Record, Failure> {
     let resource = Resource::parse_text(&text).map_err(AccessError::from)?;
-    let about = extract::terms(&resource)
-        .patients
+    let about = extract::patients(&resource)
         .into_iter()
         .map(|patient| patient.id.to_string());
     let patients = resource
