@@ -21,7 +21,8 @@ pub(super) fn seal(
     query: &Query,
     position: &Position,
 ) -> Result<String, NoRandomness> {
-    let content = format!("{} {} {}", position.ms, position.rid, position.id);
+    // A position is numbers and texts: writing it as JSON cannot fail.
+    let content = serde_json::to_string(position).unwrap_or_default();
     let nonce: [u8; NONCE_BYTES] = rng::make_bytes()?;
     // Sealing fails only beyond 256 GiB.
     let sealed = envelope::seal(key, nonce, &bound_to(person, query), content.as_bytes())
@@ -37,14 +38,7 @@ pub(super) fn open(
 ) -> Result<Position, BadCursor> {
     let sealed = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| BadCursor)?;
     let content = envelope::open(key, &bound_to(person, query), &sealed).map_err(|_| BadCursor)?;
-    let text = std::str::from_utf8(&content).map_err(|_| BadCursor)?;
-    let mut parts = text.splitn(3, ' ');
-    let mut next = || parts.next().ok_or(BadCursor);
-    Ok(Position {
-        ms: next()?.parse().map_err(|_| BadCursor)?,
-        rid: next()?.parse().map_err(|_| BadCursor)?,
-        id: next()?.to_owned(),
-    })
+    serde_json::from_slice(&content).map_err(|_| BadCursor)
 }
 
 fn bound_to(person: &str, query: &Query) -> Vec<u8> {

@@ -14,6 +14,7 @@ mod role;
 mod secrets;
 mod serve;
 mod status;
+mod upkeep;
 
 pub use audit::{AuditEntry, AuditError, AuditKind};
 pub use cursor::BadCursor;
@@ -27,6 +28,6 @@ pub use status::{Status, VaultCheck};
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{
     Committed, Decide, EditState, EditView, Incoming, Known, Local, Origin, PeerId, PeerSettings,
-    Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused, Saved, SentKind,
+    Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused, Reindexed, Saved, SentKind,
     StoreError,
 };

@@ -13,6 +13,10 @@ use crate::store::{Author, Durability, PeerId, Record, RecordName, Saved};
 pub struct Page {
     /// Its records, in order.
     pub records: Vec<Record>,
+    /// What `_include` and `_revinclude` bring along; none of the records above.
+    pub included: Vec<Record>,
+    /// Number of all matches, with `_total=accurate`.
+    pub total: Option<u64>,
     /// The query of the next page; `None` on the last one.
     pub next: Option<Query>,
 }
@@ -47,33 +51,26 @@ impl Guard {
             .as_deref()
             .map(|sealed| cursor::open(key, person, query, sealed))
             .transpose()?;
-        let permit = self.role.permit();
-        let mut records = self.shared.store.read(&permit, |reader| {
-            reader.search(query, after.as_ref(), query.count + 1)
-        })?;
+        let now = self.shared.clock.now();
+        let found = self.shared.store.read(&self.role.permit(), |reader| reader.search(query, after.as_ref(), now))?;
         let mut next = None;
-        if records.len() > query.count {
-            records.truncate(query.count);
-            if let Some(last) = records.last() {
-                let cursor = Some(cursor::seal(key, person, query, &last.position())?);
-                next = Some(Query {
-                    cursor,
-                    ..query.clone()
-                });
-            }
+        if let Some(position) = &found.next {
+            let cursor = Some(cursor::seal(key, person, query, position)?);
+            next = Some(Query { cursor, ..query.clone() });
         }
-        let digest = Digested::of(records.iter().map(|r| r.text.as_str()));
-        let first_page = Query {
-            cursor: None,
-            ..query.clone()
-        };
-        self.note(
-            AuditKind::Search,
-            &first_page.to_string(),
-            Some(digest),
-            None,
-        )?;
-        Ok(Page { records, next })
+        let released = found.records.iter().chain(&found.included).map(|r| r.text.as_str());
+        let first_page = Query { cursor: None, ..query.clone() };
+        self.note(AuditKind::Search, &first_page.to_string(), Some(Digested::of(released)), None)?;
+        Ok(Page { records: found.records, included: found.included, total: found.total, next })
+    }
+
+    /// How the store would find a first page: the plans of its statements. Nothing is released.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn explain(&self, query: &Query) -> Result<Vec<String>, AccessError> {
+        let now = self.shared.clock.now();
+        Ok(self.shared.store.read(&self.role.permit(), |reader| reader.explain(query, now))?)
     }
 
     /// Stores what this person wrote, and queues it for the server it belongs to.

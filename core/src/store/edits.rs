@@ -3,7 +3,7 @@
 //! A changed record keeps `base` (the server's bytes the change started from) once, however often it changes; `mine` is
 //! its body; `sent` is exactly what is under way. An outbox row leaves only in the transaction that stores the answer.
 
-use super::records::{NewBody, Origin, RecordName, reference_of};
+use super::records::{NewBody, Origin, Record, RecordName, reference_of};
 use super::{PeerId, Reader, StoreError, Tx};
 use crate::fhir::Resource;
 use rusqlite::{OptionalExtension, Row};
@@ -176,7 +176,7 @@ impl Tx<'_> {
         }
         match &edit {
             None => {
-                self.start_edit(rid, body.as_ref().and_then(|b| b.version.as_deref()), false)?
+                self.start_edit(rid, body.as_ref(), false)?
             }
             Some(edit) => {
                 let base = edit
@@ -217,7 +217,7 @@ impl Tx<'_> {
         };
         let rid = body.rid;
         match self.edit_row(rid)? {
-            None => self.start_edit(rid, body.version.as_deref(), true)?,
+            None => self.start_edit(rid, Some(&body), true)?,
             Some(edit) if edit.base.is_none() && edit.is_untouched_by_server() => {
                 self.remove_body(name.peer.0, rid)?;
                 self.drop_edit(rid)?;
@@ -356,17 +356,12 @@ impl Tx<'_> {
             .query_row([rid], |row| row.get(0))?)
     }
 
-    fn start_edit(
-        &self,
-        rid: i64,
-        base_version: Option<&str>,
-        deleted: bool,
-    ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO edit (rid, state, deleted, base, base_version)
-                   VALUES (?1, 0, ?2, (SELECT bytes FROM body WHERE rid = ?1), ?3)";
-        self.connection
-            .prepare_cached(sql)?
-            .execute((rid, deleted, base_version))?;
+    fn start_edit(&self, rid: i64, base: Option<&Record>, deleted: bool) -> Result<(), StoreError> {
+        // Packed anew, without a dictionary: unsent work must outlive every dictionary.
+        let packed = base.map(|base| self.pack(&base.text)).transpose()?;
+        let version = base.and_then(|base| base.version.as_deref());
+        let sql = "INSERT INTO edit (rid, state, deleted, base, base_version) VALUES (?1, 0, ?2, ?3, ?4)";
+        self.connection.prepare_cached(sql)?.execute((rid, deleted, packed, version))?;
         Ok(())
     }
 

@@ -51,6 +51,12 @@ pub enum StoreError {
     /// Packing or unpacking a value failed for lack of memory.
     #[error("a value could not be compressed")]
     Codec,
+    /// The vault's profile leaves this parameter out.
+    #[error("this vault is not indexed by {code}")]
+    NotIndexed {
+        /// The parameter.
+        code: &'static str,
+    },
     /// Several servers hold a record of this name.
     #[error("several servers have {name}: name the server as well")]
     Ambiguous {

@@ -27,20 +27,13 @@ pub(super) const NO_TIME: i64 = i64::MIN / 2;
 /// Longest text in a key: keys that overflow their page would need a second look-up each.
 pub(super) const MAX_KEY_BYTES: usize = 800;
 
-/// Changes whenever the rows of a record would be others: from parameters, extraction, folding, and this layout.
-pub(super) const GENERATION: i64 = {
+/// Changes whenever the rows of a record would be others: from parameters, extraction, folding, profile, this layout.
+pub(super) fn generation(profile: Profile) -> i64 {
     const LAYOUT: i64 = 2;
-    let parts = [LAYOUT, params::GENERATION as i64, extract::GENERATION as i64, fold::FOLD_GENERATION as i64];
-    let (mut hash, mut at) = (0x1234_5678_i64, 0);
-    while at < parts.len() {
-        hash = hash.wrapping_mul(1_000_003).wrapping_add(parts[at]);
-        at += 1;
-    }
-    hash
-};
-
-/// The profile every vault is indexed by in this version.
-pub(super) const PROFILE: Profile = Profile::Default;
+    let profile = if profile == Profile::Full { 1 } else { 0 };
+    let parts = [LAYOUT, params::GENERATION.into(), extract::GENERATION.into(), fold::FOLD_GENERATION.into(), profile];
+    parts.iter().fold(0x1234_5678, |hash: i64, part| hash.wrapping_mul(1_000_003).wrapping_add(*part))
+}
 
 /// `v`: a number, or text.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,7 +94,7 @@ impl Tx<'_> {
     pub(super) fn index_rows(&self, peer: i64, resource: &Resource<'_>, updated_ms: i64) -> Result<Rows, StoreError> {
         let kind = resource.kind();
         let mut found = Vec::with_capacity(32);
-        extract::extract(resource, PROFILE, &mut found);
+        extract::extract(resource, self.profile()?, &mut found);
         let clinical_ms = clinical_time(kind, &found);
         let mut rows = Vec::with_capacity(found.len() + 1);
         let updated = params::find(kind, "_lastUpdated");

@@ -6,14 +6,18 @@
 
 mod codec;
 pub(crate) mod database;
+mod dictionary;
 mod edits;
 mod error;
 mod exchange;
 mod index;
+mod interned;
 mod peers;
 mod permit;
 mod query;
 mod records;
+mod reindex;
+mod repack;
 mod secrets;
 mod serve;
 mod transaction;
@@ -24,7 +28,8 @@ pub use error::StoreError;
 pub use exchange::{Decide, EditView, Incoming, Known, Local, Pulled};
 pub use peers::{PeerId, PeerSettings, PullCursor};
 pub(crate) use permit::Permit;
-pub(crate) use query::Position;
+pub(crate) use query::{Found, Position};
 pub use records::{Origin, Record, RecordName};
+pub use reindex::Reindexed;
 pub use serve::{Committed, Precondition, Refused};
 pub(crate) use transaction::{Durability, Reader, Store, Tx};

@@ -1,9 +1,8 @@
 //! The servers a vault syncs with, and how far each was read.
 
-use super::codec::Codec;
 use super::{Reader, StoreError, Tx};
 use crate::fhir::{Instant, ResourceType};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -42,13 +41,6 @@ pub struct PullCursor {
     pub newest: Option<Instant>,
     /// Link to the next page, where the last pull was cut off.
     pub next: Option<String>,
-}
-
-/// Makes the row of [`PeerId::FIRST`].
-pub(super) fn ensure_first(connection: &Connection, codec: &mut Codec) -> Result<(), StoreError> {
-    let sql = "INSERT OR IGNORE INTO peer (peer, url, settings) VALUES (?1, NULL, ?2)";
-    connection.execute(sql, (PeerId::FIRST.0, codec.pack("{}")?))?;
-    Ok(())
 }
 
 impl Reader<'_> {
@@ -107,6 +99,13 @@ impl Reader<'_> {
 }
 
 impl Tx<'_> {
+    /// Makes the row of [`PeerId::FIRST`].
+    pub(super) fn ensure_first_peer(&self) -> Result<(), StoreError> {
+        let sql = "INSERT OR IGNORE INTO peer (peer, url, settings) VALUES (?1, NULL, ?2)";
+        self.connection.execute(sql, (PeerId::FIRST.0, self.pack("{}")?))?;
+        Ok(())
+    }
+
     /// Remembers a server. The first one gets the records made before it was known.
     pub(crate) fn remember_peer(
         &self,

@@ -41,7 +41,7 @@ pub struct Record {
 }
 
 /// The columns that [`Reader::record_of`] reads, in its order.
-pub(super) const COLUMNS: &str = "rkey.rid, rkey.peer, rkey.type, rkey.id, body.bytes, body.version, body.updated_ms, body.origin, body.revision";
+pub(super) const COLUMNS: &str = "rkey.rid, rkey.peer, rkey.type, rkey.id, body.bytes, body.version, body.updated_ms, body.origin, body.revision, body.dict";
 
 impl Reader<'_> {
     /// The record's row number, whether it has a body or not.
@@ -85,6 +85,14 @@ impl Reader<'_> {
         }
     }
 
+    /// Rows of the records with this name, one a server.
+    pub(super) fn rids_named(&self, name: &Reference) -> Result<Vec<i64>, StoreError> {
+        let sql = "SELECT rid FROM rkey WHERE type = ?1 AND id = ?2 ORDER BY peer";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map((name.kind.number(), name.id.as_str()), |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     pub(super) fn record_at(&self, rid: i64) -> Result<Option<Record>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM rkey JOIN body USING (rid) WHERE rid = ?1");
         let mut statement = self.connection.prepare_cached(&sql)?;
@@ -104,7 +112,7 @@ impl Reader<'_> {
                 peer: PeerId(row.get(1)?),
                 reference,
             },
-            text: self.unpack(row.get_ref(4)?.as_blob().unwrap_or_default(), "body", rid)?,
+            text: self.unpack_body(row.get_ref(4)?.as_blob().unwrap_or_default(), row.get(9)?, rid)?,
             version: row.get(5)?,
             updated: Instant::from_epoch_ms(row.get(6)?),
             origin: if row.get::<_, i64>(7)? == 0 {
@@ -146,6 +154,13 @@ impl Reader<'_> {
             take(self.record_of(row)?)?;
         }
         Ok(())
+    }
+}
+
+impl Record {
+    /// The server it belongs to.
+    pub fn peer(&self) -> PeerId {
+        self.name.peer
     }
 }
 
@@ -191,46 +206,33 @@ impl Tx<'_> {
         resource: &Resource<'_>,
         new: &NewBody<'_>,
     ) -> Result<(), StoreError> {
-        let old = self.old_keys(peer, rid)?;
-        let keys = self.index_keys(peer, resource, new.updated_ms)?;
-        self.reindex(rid, &old, &keys)?;
+        let old = self.record_at(rid)?;
+        let before = old.as_ref().map(|old| parsed(old)).transpose()?;
+        let before = before.as_ref().zip(old.as_ref()).map(|(resource, old)| (resource, old.updated.epoch_ms()));
+        self.index_record(peer, rid, before, Some((resource, new.updated_ms)))?;
         let sql = "INSERT INTO body (rid, dict, bytes, version, updated_ms, origin, revision)
-                   VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6)
-                   ON CONFLICT (rid) DO UPDATE SET dict = 0, bytes = excluded.bytes, version = excluded.version,
-                   updated_ms = excluded.updated_ms, origin = excluded.origin, revision = excluded.revision";
-        let bytes = self.pack(resource.text())?;
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                   ON CONFLICT (rid) DO UPDATE SET dict = excluded.dict, bytes = excluded.bytes,
+                   version = excluded.version, updated_ms = excluded.updated_ms, origin = excluded.origin,
+                   revision = excluded.revision";
+        let (dict, bytes) = self.pack_body(resource.kind(), new.origin, resource.text())?;
         let origin = i64::from(new.origin == Origin::Local);
-        let values = (
-            rid,
-            bytes,
-            new.version,
-            new.updated_ms,
-            origin,
-            self.revision,
-        );
+        let values = (rid, dict, bytes, new.version, new.updated_ms, origin, self.revision);
         self.connection.prepare_cached(sql)?.execute(values)?;
         Ok(())
     }
 
     /// Takes a record out of readers' sight. Its key stays, since others may refer to it.
     pub(super) fn remove_body(&self, peer: i64, rid: i64) -> Result<(), StoreError> {
-        self.reindex(rid, &self.old_keys(peer, rid)?, &[])?;
-        self.connection
-            .prepare_cached("DELETE FROM body WHERE rid = ?1")?
-            .execute([rid])?;
+        let Some(old) = self.record_at(rid)? else { return Ok(()) };
+        let resource = parsed(&old)?;
+        self.index_record(peer, rid, Some((&resource, old.updated.epoch_ms())), None)?;
+        self.connection.prepare_cached("DELETE FROM body WHERE rid = ?1")?.execute([rid])?;
         Ok(())
     }
+}
 
-    /// The index rows on disk, recomputed from the body that made them: the index has no way back from rid.
-    fn old_keys(&self, peer: i64, rid: i64) -> Result<Vec<super::index::Key>, StoreError> {
-        let Some(old) = self.record_at(rid)? else {
-            return Ok(Vec::new());
-        };
-        let damaged = |_| StoreError::DamagedValue {
-            what: "body",
-            row: rid,
-        };
-        let resource = Resource::parse_text(&old.text).map_err(damaged)?;
-        self.index_keys(peer, &resource, old.updated.epoch_ms())
-    }
+/// A stored text as the resource it is.
+fn parsed(record: &Record) -> Result<Resource<'_>, StoreError> {
+    Resource::parse_text(&record.text).map_err(|_| StoreError::DamagedValue { what: "body", row: record.rid })
 }

@@ -173,7 +173,7 @@ impl Tx<'_> {
         deleted: bool,
         at: Instant,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE version SET bytes = (SELECT bytes FROM body WHERE rid = ?1)
+        let sql = "UPDATE version SET (bytes, dict) = (SELECT bytes, dict FROM body WHERE rid = ?1)
                    WHERE rid = ?1 AND n = ?2 AND deleted = 0";
         self.connection
             .prepare_cached(sql)?

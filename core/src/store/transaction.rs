@@ -2,7 +2,9 @@
 
 use super::codec::Codec;
 use super::database::{self, Ladder};
-use super::{Permit, StoreError, index};
+use super::index::Waiting;
+use super::interned::Interned;
+use super::{Permit, StoreError};
 use crate::crypto::Key;
 use rusqlite::{Connection, InterruptHandle, TransactionBehavior};
 use std::cell::RefCell;
@@ -38,52 +40,94 @@ pub(crate) struct Store {
 struct Db {
     connection: Connection,
     codec: RefCell<Codec>,
+    interned: RefCell<Interned>,
 }
 
 /// Reads inside one transaction: all answers are of one moment.
 pub(crate) struct Reader<'c> {
     pub(super) connection: &'c Connection,
-    codec: &'c RefCell<Codec>,
+    pub(super) codec: &'c RefCell<Codec>,
 }
 
 /// Writes inside one transaction.
 pub(crate) struct Tx<'c> {
     reader: Reader<'c>,
+    pub(super) interned: &'c RefCell<Interned>,
+    /// Index rows that are written when the transaction commits.
+    pub(super) waiting: RefCell<Waiting>,
     /// The revision that everything written here gets.
     pub(super) revision: i64,
+}
+
+impl Db {
+    fn over(connection: Connection) -> Result<Self, StoreError> {
+        let codec = RefCell::new(Codec::new()?);
+        Ok(Self { connection, codec, interned: RefCell::default() })
+    }
+
+    /// Runs `body` in one transaction: all of it, or nothing.
+    fn write<R, E: From<StoreError>>(
+        &mut self,
+        durability: Durability,
+        body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
+    ) -> Result<(R, i64), E> {
+        let result = self.try_write(durability, body);
+        if result.is_err() {
+            // Rolled back: the rows that these remember are not there.
+            self.interned.borrow_mut().clear();
+            self.codec.borrow_mut().forget_dictionaries();
+        }
+        result
+    }
+
+    fn try_write<R, E: From<StoreError>>(
+        &mut self,
+        durability: Durability,
+        body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
+    ) -> Result<(R, i64), E> {
+        let level = match durability {
+            Durability::Full => "FULL",
+            Durability::Normal => "NORMAL",
+        };
+        let Self { connection, codec, interned } = self;
+        connection.pragma_update(None, "synchronous", level).map_err(StoreError::from)?;
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+        let revision = next_revision(&transaction)?;
+        let reader = Reader { connection: &transaction, codec };
+        let mut tx = Tx { reader, interned, waiting: RefCell::default(), revision };
+        let answer = body(&mut tx)?;
+        tx.flush_index()?;
+        drop(tx);
+        transaction.commit().map_err(StoreError::from)?;
+        Ok((answer, revision))
+    }
 }
 
 impl Store {
     /// Makes the file.
     pub(crate) fn create(path: &Path, key: &Key, salt: &[u8; 16]) -> Result<(), StoreError> {
         database::create(path, key, salt, LADDER)?;
-        let mut connection = database::open(path, key, salt, LADDER)?;
-        index::ensure_current(&mut connection, &RefCell::new(Codec::new()?))?;
-        super::peers::ensure_first(&connection, &mut Codec::new()?)
+        let mut db = Db::over(database::open(path, key, salt, LADDER)?)?;
+        db.write(Durability::Full, |tx| {
+            tx.index_is_new()?;
+            tx.ensure_first_peer()
+        })?;
+        Ok(())
     }
 
-    /// Opens the file; brings schema and index up to date.
+    /// Opens the file and brings its schema up to date. Its index may still be of an older program: see
+    /// [`Reader::index_is_old`].
     pub(crate) fn open(path: &Path, key: &Key, salt: &[u8; 16]) -> Result<Self, StoreError> {
-        let mut connection = database::open(path, key, salt, LADDER)?;
-        let codec = RefCell::new(Codec::new()?);
-        index::ensure_current(&mut connection, &codec)?;
+        let writer = Mutex::new(Db::over(database::open(path, key, salt, LADDER)?)?);
         let mut interrupts = Vec::with_capacity(READERS);
-        let writer = Mutex::new(Db { connection, codec });
         let mut reader = || -> Result<_, StoreError> {
             let connection = database::open_reader(path, key, salt)?;
             interrupts.push(connection.get_interrupt_handle());
-            Ok(Mutex::new(Db {
-                connection,
-                codec: RefCell::new(Codec::new()?),
-            }))
+            Ok(Mutex::new(Db::over(connection)?))
         };
         let readers = (0..READERS).map(|_| reader()).collect::<Result<_, _>>()?;
-        Ok(Self {
-            writer,
-            readers,
-            turn: AtomicUsize::new(0),
-            interrupts,
-        })
+        Ok(Self { writer, readers, turn: AtomicUsize::new(0), interrupts })
     }
 
     /// Reads.
@@ -93,12 +137,9 @@ impl Store {
         body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
         let mut db = self.any_reader();
-        let Db { connection, codec } = &mut *db;
+        let Db { connection, codec, .. } = &mut *db;
         let tx = connection.transaction().map_err(StoreError::from)?;
-        body(&Reader {
-            connection: &tx,
-            codec,
-        })
+        body(&Reader { connection: &tx, codec })
     }
 
     /// Writes: all of `body`, or nothing. Answers with the revision that was stored.
@@ -108,29 +149,7 @@ impl Store {
         durability: Durability,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
     ) -> Result<(R, i64), E> {
-        let mut db = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let Db { connection, codec } = &mut *db;
-        let level = if durability == Durability::Full {
-            "FULL"
-        } else {
-            "NORMAL"
-        };
-        connection
-            .pragma_update(None, "synchronous", level)
-            .map_err(StoreError::from)?;
-        let tx = connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(StoreError::from)?;
-        let revision = next_revision(&tx)?;
-        let answer = body(&mut Tx {
-            reader: Reader {
-                connection: &tx,
-                codec,
-            },
-            revision,
-        })?;
-        tx.commit().map_err(StoreError::from)?;
-        Ok((answer, revision))
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).write(durability, body)
     }
 
     /// Checks every page's MAC and the database's structure. Answers with what is wrong; empty: nothing.
@@ -160,10 +179,6 @@ impl Store {
 }
 
 impl<'c> Reader<'c> {
-    pub(super) fn over(connection: &'c Connection, codec: &'c RefCell<Codec>) -> Self {
-        Self { connection, codec }
-    }
-
     /// Revision of the newest change.
     pub(crate) fn revision(&self) -> Result<i64, StoreError> {
         self.setting("revision")
@@ -199,17 +214,6 @@ impl<'c> std::ops::Deref for Tx<'c> {
 }
 
 impl<'c> Tx<'c> {
-    pub(super) fn over(
-        connection: &'c Connection,
-        codec: &'c RefCell<Codec>,
-        revision: i64,
-    ) -> Self {
-        Self {
-            reader: Reader::over(connection, codec),
-            revision,
-        }
-    }
-
     pub(super) fn set(&self, name: &str, value: i64) -> Result<(), StoreError> {
         let sql = "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
         self.connection

@@ -5,9 +5,12 @@
 //! (`cargo run -p pocketchart-tests --bin compile-search-parameters`) turns them once into [`table`]'s rows, and what it
 //! cannot turn it names with the reason.
 
+mod clinical;
 mod table;
 
 use super::ResourceType;
+
+pub use clinical::{clinical_date, numbered};
 
 /// Hash of the table: another table means that an index made with it is old.
 pub use table::GENERATION;

@@ -24,6 +24,9 @@ CREATE TABLE clinical (
     ms INTEGER NOT NULL
 ) STRICT;
 
+-- Dictionary that a superseded version was packed with; 0: none.
+ALTER TABLE version ADD COLUMN dict INTEGER NOT NULL DEFAULT 0;
+
 -- The rows of the first step mean something else. The index is made anew at the next opening (index.rs).
 DELETE FROM ix;
 
