@@ -1,10 +1,16 @@
 //! Devices and a hub: both directions, conflicts kept, lost answers found out.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use pocketchart_core::access::{EditState, Pending, Saved};
-use pocketchart_core::fhir::{Resource, ResourceType};
+use axum::http::{Method, StatusCode, Uri};
+use pocketchart_core::access::{
+    EditState, Guard, Pending, PullCursor, Pulled, Saved,
+};
+use pocketchart_core::fhir::bundle::Bundle;
+use pocketchart_core::fhir::{Instant, Resource, ResourceType, meta};
+use pocketchart_core::net::Server;
 use pocketchart_core::sync::SyncError;
 use pocketchart_tests::*;
+use std::sync::{Arc, Mutex};
 
 async fn served(hub: &TestHub, path: &str) -> String {
     let answer = hub.client().get(path).await.unwrap();
@@ -119,7 +125,7 @@ async fn a_pull_before_the_push_never_overwrites_a_local_change() {
     tablet
         .guard
         .take_page(peer, kind, &[resource(&theirs)], &cursor, |_, _| {
-            pocketchart_core::access::Pulled::Conflict
+            Pulled::Conflict
         })
         .unwrap();
     assert!(tablet.text("Patient/a").unwrap().contains("tablet's"));
@@ -263,11 +269,8 @@ async fn moody_server() -> String {
             "down" => (StatusCode::SERVICE_UNAVAILABLE, String::new()),
             _ => {
                 let sent = Resource::parse_text(&body).unwrap();
-                let at = pocketchart_core::fhir::Instant::from_epoch_ms(1);
-                (
-                    StatusCode::CREATED,
-                    pocketchart_core::fhir::meta::splice(&sent, 1, at).unwrap(),
-                )
+                let at = Instant::from_epoch_ms(1);
+                (StatusCode::CREATED, meta::splice(&sent, 1, at).unwrap())
             }
         }
     };
@@ -284,7 +287,7 @@ async fn moody_server() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_change_is_set_aside_with_the_reason_and_tried_again_after_an_edit() {
-    let server = pocketchart_core::net::Server::new(&moody_server().await, None, None).unwrap();
+    let server = Server::new(&moody_server().await, None, None).unwrap();
     let phone = Device::of(server);
     for id in ["a", "bad", "b"] {
         phone.put(&patient(id, "1"));
@@ -310,7 +313,7 @@ async fn a_refused_change_is_set_aside_with_the_reason_and_tried_again_after_an_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_server_stops_the_push_and_the_change_waits_as_sent() {
-    let server = pocketchart_core::net::Server::new(&moody_server().await, None, None).unwrap();
+    let server = Server::new(&moody_server().await, None, None).unwrap();
     let phone = Device::of(server);
     phone.put(&patient("down", "1"));
     for _ in 0..2 {
@@ -367,22 +370,20 @@ async fn an_interrupted_pull_goes_on_where_it_was() {
         .get("Observation?_sort=_lastUpdated,_id&_count=200")
         .await
         .unwrap();
-    let bundle = pocketchart_core::fhir::bundle::Bundle::parse(&answer.text).unwrap();
+    let bundle = Bundle::parse(&answer.text).unwrap();
     let page: Vec<_> = bundle
         .entry
         .iter()
         .map(|e| resource(e.resource.unwrap().get()))
         .collect();
-    let cursor = pocketchart_core::access::PullCursor {
+    let cursor = PullCursor {
         newest: page.iter().filter_map(Resource::last_updated).max(),
         next: bundle.link("next").map(str::to_owned),
     };
     let peer = phone.guard.peers().unwrap()[0].0;
     phone
         .guard
-        .take_page(peer, kind, &page, &cursor, |_, _| {
-            pocketchart_core::access::Pulled::Take
-        })
+        .take_page(peer, kind, &page, &cursor, |_, _| Pulled::Take)
         .unwrap();
     let report = phone.sync().await;
     assert_eq!(
@@ -391,15 +392,13 @@ async fn an_interrupted_pull_goes_on_where_it_was() {
         "the first page was not fetched again"
     );
     // A link the server no longer takes: the cursor's time says where to begin.
-    let stale = pocketchart_core::access::PullCursor {
+    let stale = PullCursor {
         next: Some("Observation?_cursor=AAAA".into()),
         ..cursor
     };
     phone
         .guard
-        .take_page(peer, kind, &[], &stale, |_, _| {
-            pocketchart_core::access::Pulled::Take
-        })
+        .take_page(peer, kind, &[], &stale, |_, _| Pulled::Take)
         .unwrap();
     assert_eq!(phone.sync().await.received, 0);
 }
@@ -429,4 +428,193 @@ async fn offline_and_unauthorised_lose_nothing() {
     );
     assert_eq!(waiting(&phone).len(), 1);
     assert!(phone.text("Patient/a").is_some());
+}
+
+/// A device whose server answers as `script` says (method, path, body), and knows no type.
+async fn scripted<F>(script: F) -> Device
+where
+    F: Fn(&str, &str, &str) -> (u16, String) + Clone + Send + Sync + 'static,
+{
+    let answer = async move |method: Method, uri: Uri, body: String| match uri.path() {
+        "/metadata" => (
+            StatusCode::OK,
+            "{\"resourceType\":\"CapabilityStatement\",\"rest\":[]}".to_owned(),
+        ),
+        path => {
+            let (status, text) = script(method.as_str(), path, &body);
+            (StatusCode::from_u16(status).unwrap(), text)
+        }
+    };
+    let app = axum::Router::new().fallback(answer);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    Device::of(Server::new(&url, None, None).unwrap())
+}
+
+/// `text` as a server has it at `version`.
+fn stored(text: &str, version: u64) -> String {
+    meta::splice(&resource(text), version, Instant::from_epoch_ms(1_000)).unwrap()
+}
+
+/// Patients that came from the server.
+fn take(device: &Device, texts: &[String]) {
+    let texts: Vec<String> = texts.iter().map(|text| stored(text, 1)).collect();
+    let page: Vec<_> = texts.iter().map(|text| resource(text)).collect();
+    let kind = ResourceType::named("Patient").unwrap();
+    let cursor = PullCursor::default();
+    let taken = device
+        .guard
+        .take_page(device.peer, kind, &page, &cursor, |_, _| Pulled::Take);
+    assert_eq!(taken.unwrap().len(), texts.len());
+}
+
+/// A person who writes `text` at the moment when the server is asked: once, when `guard` was put in.
+#[derive(Clone, Default)]
+struct Meanwhile(Arc<Mutex<Option<(Guard, String)>>>);
+
+impl Meanwhile {
+    fn prepare(&self, device: &Device, text: String) {
+        *self.0.lock().unwrap() = Some((device.guard.clone(), text));
+    }
+
+    fn happens(&self) {
+        if let Some((guard, text)) = self.0.lock().unwrap().take() {
+            assert_eq!(guard.put(&resource(&text)).unwrap(), Saved::Queued);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_while_its_deletion_is_under_way_still_waits() {
+    let meanwhile = Meanwhile::default();
+    let person = meanwhile.clone();
+    let phone = scripted(move |method, _, body| match method {
+        "GET" => {
+            person.happens();
+            (404, String::new())
+        }
+        _ => (201, stored(body, 1)),
+    })
+    .await;
+    take(&phone, &[patient("a", "1")]);
+    phone.guard.delete(&name("Patient/a")).unwrap();
+    meanwhile.prepare(&phone, patient("a", "again"));
+    assert_eq!(
+        phone.sync().await.sent,
+        2,
+        "the deletion, then the new record"
+    );
+    assert_eq!(
+        phone.text("Patient/a").unwrap(),
+        stored(&patient("a", "again"), 1)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_taken_back_before_it_goes_is_not_sent_and_settles_nothing() {
+    let hub = TestHub::start().await;
+    let phone = hub.device();
+    phone.put(&patient("a", "1"));
+    phone.put(&patient("b", "1"));
+    let bundle = waiting(&phone);
+    assert_eq!(
+        phone.guard.delete(&name("Patient/a")).unwrap(),
+        Some(Saved::Withdrawn)
+    );
+    phone.put(&patient("b", "2"));
+    assert_eq!(phone.guard.mark_sent(&bundle).unwrap(), [false, false]);
+    // An answer to something that is not under way (another sync was quicker) leaves what waits alone.
+    phone.put(&patient("a", "new"));
+    for pending in &bundle {
+        let answer = stored(pending.mine.as_deref().unwrap(), 1);
+        let settled = [(pending.name.clone(), resource(&answer))];
+        phone.guard.settle_puts(&settled).unwrap();
+        phone.guard.settle_delete(&pending.name).unwrap();
+        phone.guard.mark_refused(&pending.name, "422").unwrap();
+    }
+    assert_eq!(phone.sync().await.sent, 2);
+    assert!(served(&hub, "Patient/a").await.contains("\"new\""));
+    assert!(served(&hub, "Patient/b").await.contains("\"2\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_refused_inside_an_accepted_transaction_was_not_sent() {
+    let phone = scripted(|method, path, body| match (method, path) {
+        ("POST", _) => {
+            let entry = |status| format!("{{\"response\":{{\"status\":\"{status}\"}}}}");
+            let entries = [entry("412"), entry("200"), entry("422")].join(",");
+            (200, format!("{{\"resourceType\":\"Bundle\",\"type\":\"transaction-response\",\"entry\":[{entries}]}}"))
+        }
+        ("GET", "/Patient/a") => (200, stored(&patient("a", "theirs"), 2)),
+        ("GET", "/Patient/b") => (200, stored(&patient("b", "mine"), 2)),
+        ("PUT", "/Patient/a") => (412, String::new()),
+        _ => (422, body.to_owned()),
+    })
+    .await;
+    let texts = |words| ["a", "b", "c"].map(|id| patient(id, words));
+    take(&phone, &texts("1"));
+    texts("mine")
+        .iter()
+        .for_each(|text| assert_eq!(phone.put(text), Saved::Queued));
+    let report = phone.sync().await;
+    assert_eq!((report.sent, report.conflicts, report.refused), (1, 1, 1));
+    assert!(phone.text("Patient/a").unwrap().contains("mine"));
+    assert_eq!(phone.state("Patient/a"), Some(EditState::Conflict));
+    assert_eq!(phone.state("Patient/b"), None);
+    assert_eq!(phone.state("Patient/c"), Some(EditState::Refused));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn created_in_a_transaction_although_it_had_a_version_is_a_conflict() {
+    let phone = scripted(|_, _, body| {
+        let bundle = Bundle::parse(body).unwrap();
+        let entry = |text: &str| {
+            let text = stored(text, 1);
+            format!("{{\"resource\":{text},\"response\":{{\"status\":\"201 Created\"}}}}")
+        };
+        let entries: Vec<String> = bundle
+            .entry
+            .iter()
+            .map(|e| entry(e.resource.unwrap().get()))
+            .collect();
+        (
+            200,
+            format!(
+                "{{\"resourceType\":\"Bundle\",\"type\":\"transaction-response\",\"entry\":[{}]}}",
+                entries.join(",")
+            ),
+        )
+    })
+    .await;
+    take(&phone, &[patient("a", "1")]);
+    phone.put(&patient("a", "mine"));
+    phone.put(&patient("new", "mine"));
+    let report = phone.sync().await;
+    assert_eq!((report.sent, report.conflicts), (1, 1));
+    assert_eq!(
+        phone.state("Patient/a"),
+        Some(EditState::Conflict),
+        "deleted there, edited here"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_corrected_while_the_first_text_is_refused_goes_next_time() {
+    let meanwhile = Meanwhile::default();
+    let person = meanwhile.clone();
+    let phone = scripted(move |_, _, body| {
+        if body.contains("bad") {
+            person.happens();
+            (422, String::new())
+        } else {
+            (201, stored(body, 1))
+        }
+    })
+    .await;
+    phone.put(&patient("a", "bad"));
+    meanwhile.prepare(&phone, patient("a", "good"));
+    assert_eq!(phone.sync().await.refused, 1);
+    assert_eq!(phone.state("Patient/a"), Some(EditState::Waiting));
+    assert_eq!(phone.sync().await.sent, 1);
 }

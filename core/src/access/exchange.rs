@@ -87,11 +87,12 @@ impl Guard {
             .read(&self.role.permit(), |reader| reader.pending(peer))?)
     }
 
-    /// Keeps exactly what is about to be sent, before it is sent.
+    /// Keeps exactly what is about to be sent, before it is sent. Answers for each change whether it may be sent: one
+    /// that was made or taken back since `bundle` was read waits for the next round.
     ///
     /// # Errors
     /// [`AccessError`]; then nothing may be sent.
-    pub fn mark_sent(&self, bundle: &[Pending]) -> Result<(), AccessError> {
+    pub fn mark_sent(&self, bundle: &[Pending]) -> Result<Vec<bool>, AccessError> {
         let texts = bundle
             .iter()
             .map(|pending| pending.mine.as_deref().unwrap_or_default());
@@ -100,12 +101,16 @@ impl Guard {
             _ => String::new(),
         };
         self.note(AuditKind::Push, &what, Some(Digested::of(texts)), None)?;
-        self.shared
+        let (marked, _) = self
+            .shared
             .store
             .write(&self.role.permit(), Durability::Full, |tx| {
-                bundle.iter().try_for_each(|pending| tx.mark_sent(pending))
+                bundle
+                    .iter()
+                    .map(|pending| tx.mark_sent(pending))
+                    .collect::<Result<_, StoreError>>()
             })?;
-        Ok(())
+        Ok(marked)
     }
 
     /// The server took these PUTs; the texts are its own.

@@ -87,9 +87,11 @@ impl Guard {
                 .shared
                 .store
                 .write(&guard.role.permit(), Durability::Full, |tx| {
-                    let peer = tx
-                        .find(resource.name())?
-                        .map_or(PeerId::FIRST, |name| name.peer);
+                    let peer = match tx.find(resource.name())? {
+                        Some(name) => name.peer,
+                        // Written again after a deletion that waits: it goes back to where it was.
+                        None => tx.edited_on(resource.name())?.unwrap_or(PeerId::FIRST),
+                    };
                     tx.put_local(peer, resource, guard.author(&change_id))
                 })
         })

@@ -4,7 +4,7 @@
 use super::plan::{self, Fate, Reread};
 use super::{Progress, Report, SyncError, SyncRun, failed};
 use crate::access::{EditState, Pending, SentKind};
-use crate::fhir::bundle::{Bundle, Writer};
+use crate::fhir::bundle::{Bundle, Response, Writer};
 use crate::fhir::{Resource, outcome};
 use crate::net::Answer;
 
@@ -97,7 +97,18 @@ impl SyncRun<'_> {
 
     /// All of `bundle` in one transaction; where the server does not take it whole, one by one.
     async fn send_bundle(&self, bundle: &[Pending]) -> Result<Vec<Outcome>, SyncError> {
-        self.guard.mark_sent(bundle)?;
+        let marked = self.guard.mark_sent(bundle)?;
+        let marked: Vec<&Pending> = bundle
+            .iter()
+            .zip(marked)
+            .filter_map(|(pending, may_go)| may_go.then_some(pending))
+            .collect();
+        let mut outcomes = self.send_marked(&marked).await?;
+        outcomes.resize(bundle.len(), Outcome::Waits);
+        Ok(outcomes)
+    }
+
+    async fn send_marked(&self, bundle: &[&Pending]) -> Result<Vec<Outcome>, SyncError> {
         if bundle.len() > 1 {
             let mut transaction = Writer::new("transaction", &[]);
             for pending in bundle {
@@ -133,7 +144,7 @@ impl SyncRun<'_> {
 
     async fn settle_bundle(
         &self,
-        bundle: &[Pending],
+        bundle: &[&Pending],
         answer: &Answer,
     ) -> Result<Vec<Outcome>, SyncError> {
         let not_fhir = |what| SyncError::NotFhir {
@@ -147,6 +158,20 @@ impl SyncRun<'_> {
         let mut settled = Vec::with_capacity(bundle.len());
         let mut outcomes = Vec::with_capacity(bundle.len());
         for (pending, entry) in bundle.iter().zip(&answered.entry) {
+            match entry.response.as_ref().and_then(Response::code) {
+                // As in `put_one`: it was deleted there, and now both have happened.
+                Some(201) if pending.base_version.is_some() => {
+                    outcomes.push(self.conflict(pending, &Now::absent())?);
+                    continue;
+                }
+                Some(200..300) => {}
+                // A transaction that is none: this entry was not taken. Alone, it gets an answer of its own.
+                _ => {
+                    let mine = pending.mine.as_deref().unwrap_or_default();
+                    outcomes.push(self.put_one(pending, mine).await?);
+                    continue;
+                }
+            }
             let whole = entry.resource.map(|raw| Resource::parse_text(raw.get()));
             match whole {
                 Some(Ok(resource))
@@ -175,8 +200,9 @@ impl SyncRun<'_> {
             // Created, although it should have been there: someone deleted it, and now both have happened.
             201 if base.is_some() => self.conflict(pending, &Now::absent()),
             200 | 201 => match Resource::parse_text(&answer.text) {
-                Ok(_) => self.settle(pending, &answer.text),
-                Err(_) => self.settle_by_reading(pending).await,
+                Ok(resource) if resource.version().is_some() => self.settle(pending, &answer.text),
+                // No bytes of the server's, or not as it stored them: they are read.
+                _ => self.settle_by_reading(pending).await,
             },
             409 | 412 => {
                 let now = self.reread(pending).await?;
@@ -191,16 +217,17 @@ impl SyncRun<'_> {
         }
     }
 
-    /// A delete reads first, since not every server keeps If-Match on it.
+    /// A delete reads first, since not every server keeps If-Match on it. It is marked before that, so that what is
+    /// written during the read counts as newer than the delete.
     async fn send_delete(&self, pending: &Pending) -> Result<Outcome, SyncError> {
+        if self.guard.mark_sent(std::slice::from_ref(pending))? != [true] {
+            return Ok(Outcome::Waits);
+        }
         let now = self.reread(pending).await?;
         match plan::fate_of_delete(pending.base_version.as_deref(), now.view().as_ref()) {
             Fate::Arrived => self.settle_delete(pending),
             Fate::Conflict => self.conflict(pending, &now),
-            Fate::NotArrived => {
-                self.guard.mark_sent(std::slice::from_ref(pending))?;
-                self.delete_one(pending).await
-            }
+            Fate::NotArrived => self.delete_one(pending).await,
         }
     }
 
