@@ -3,7 +3,7 @@
 
 use axum::http::{Method, StatusCode, Uri};
 use pocketchart_core::access::{
-    EditState, Guard, Pending, PullCursor, Pulled, Saved,
+    EditState, Guard, PeerSettings, Pending, PullCursor, Pulled, Saved,
 };
 use pocketchart_core::fhir::bundle::Bundle;
 use pocketchart_core::fhir::{Instant, Resource, ResourceType, meta};
@@ -617,4 +617,47 @@ async fn what_is_corrected_while_the_first_text_is_refused_goes_next_time() {
     assert_eq!(phone.sync().await.refused, 1);
     assert_eq!(phone.state("Patient/a"), Some(EditState::Waiting));
     assert_eq!(phone.sync().await.sent, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_for_other_patients_reads_them_from_the_beginning() {
+    let hub = TestHub::start().await;
+    let tablet = hub.device();
+    for id in ["b", "a"] {
+        tablet.put(&patient(id, "1"));
+        tablet.sync().await;
+    }
+    let mut phone = hub.device();
+    for (patient, received) in [(Some("a"), 1), (Some("a"), 0), (None, 1)] {
+        phone.patient = patient.map(str::to_owned);
+        let settings = PeerSettings {
+            patient: phone.patient.clone(),
+            ..PeerSettings::default()
+        };
+        phone
+            .guard
+            .remember_peer(phone.server.url(), &settings)
+            .unwrap();
+        assert_eq!(phone.sync().await.received, received, "{patient:?}");
+    }
+    assert!(
+        phone.text("Patient/b").is_some(),
+        "older than all that was seen before"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_link_to_elsewhere_does_not_stop_every_later_sync() {
+    let hub = TestHub::start().await;
+    let phone = hub.device();
+    let cursor = PullCursor {
+        newest: Some(Instant::from_epoch_ms(1)),
+        next: Some("https://elsewhere.example/Patient?page=2".into()),
+    };
+    let kind = ResourceType::named("Patient").unwrap();
+    phone
+        .guard
+        .take_page(phone.peer, kind, &[], &cursor, |_, _| Pulled::Take)
+        .unwrap();
+    phone.sync().await;
 }

@@ -4,7 +4,7 @@ use super::{Progress, Report, SyncError, SyncRun, failed, plan};
 use crate::access::{PullCursor, Pulled};
 use crate::fhir::bundle::Bundle;
 use crate::fhir::{Resource, ResourceType, marks};
-use crate::net::Answer;
+use crate::net::{Answer, NetError};
 use serde::Deserialize;
 use std::collections::HashSet;
 
@@ -44,14 +44,18 @@ impl SyncRun<'_> {
         let mut cursor = self.guard.pull_cursor(self.peer, step.kind)?;
         let resumed = cursor.next.take();
         let first = step.first_page(&cursor, stamps_at_commit);
-        let mut answer = match &resumed {
-            Some(link) => self.server.follow(link).await?,
-            None => self.server.get(&first).await?,
+        let resumed = match &resumed {
+            Some(link) => match self.server.follow(link).await {
+                Err(NetError::ForeignLink) => None,
+                answer => Some(answer?),
+            },
+            None => None,
         };
-        // A stored link that the server no longer knows: the cursor says where to begin again.
-        if resumed.is_some() && matches!(answer.status, 400 | 404 | 410) {
-            answer = self.server.get(&first).await?;
-        }
+        // A stored link that leads elsewhere, or that the server no longer knows: the cursor says where to begin again.
+        let mut answer = match resumed {
+            Some(answer) if !matches!(answer.status, 400 | 404 | 410) => answer,
+            _ => self.server.get(&first).await?,
+        };
         let mut seen = HashSet::new();
         loop {
             match answer.status {
