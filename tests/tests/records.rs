@@ -1,7 +1,10 @@
 //! Records in one vault: exact bytes, search, local changes, and what survives.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use pocketchart_core::access::{AccessError, EditState, Origin, Saved};
+use pocketchart_core::access::{
+    AccessError, EditState, Origin, PeerSettings, PullCursor, Pulled, Saved,
+};
+use pocketchart_core::fhir::ResourceType;
 use pocketchart_core::fhir::search::Query;
 use pocketchart_tests::*;
 
@@ -154,6 +157,56 @@ fn the_outbox_keeps_one_row_per_change_and_forgets_what_was_never_sent() {
     assert_eq!(guard.delete(&name("Patient/a")).unwrap(), None);
     assert_eq!(guard.pending(None).unwrap().len(), 1);
     assert!(guard.get(&name("Patient/a")).unwrap().is_none());
+}
+
+/// Undoing a deletion must not make a record of another server's.
+#[test]
+fn a_record_written_again_after_its_deletion_goes_back_to_its_server() {
+    let home = tempfile::tempdir().unwrap();
+    let (guard, _) = make_vault(home.path());
+    let [_, second] = ["https://one.example/fhir", "https://two.example/fhir"]
+        .map(|url| guard.remember_peer(url, &PeerSettings::default()).unwrap());
+    let kind = ResourceType::named("Patient").unwrap();
+    let (text, cursor) = (patient("a", "1"), PullCursor::default());
+    guard
+        .take_page(second, kind, &[resource(&text)], &cursor, |_, _| {
+            Pulled::Take
+        })
+        .unwrap();
+    guard.delete(&name("Patient/a")).unwrap();
+    guard.put(&resource(&patient("a", "2"))).unwrap();
+    let pending = guard.pending(None).unwrap();
+    assert_eq!((pending.len(), pending[0].name.peer), (1, second));
+}
+
+/// Whatever stamp a server invents, the index row it makes is found again when the record changes.
+#[test]
+fn an_update_moves_the_row_of_an_absurd_stamp() {
+    let home = tempfile::tempdir().unwrap();
+    let (guard, _) = make_vault(home.path());
+    let peer = guard
+        .remember_peer("https://one.example/fhir", &PeerSettings::default())
+        .unwrap();
+    let kind = ResourceType::named("Patient").unwrap();
+    for at in [
+        "-000500-01-01T00:00:00Z",
+        "9999-12-30T22:00:00.999Z",
+        "2026-01-01T00:00:00Z",
+    ] {
+        let text = format!(
+            "{{\"resourceType\":\"Patient\",\"id\":\"a\",\"meta\":{{\"lastUpdated\":\"{at}\"}}}}"
+        );
+        guard
+            .take_page(
+                peer,
+                kind,
+                &[resource(&text)],
+                &PullCursor::default(),
+                |_, _| Pulled::Take,
+            )
+            .unwrap();
+        assert_eq!(ids(&guard, "Patient"), ["a"], "{at}");
+    }
 }
 
 #[test]

@@ -46,7 +46,8 @@ impl Server {
             "http" => return Err(NetError::Insecure),
             _ => return Err(NetError::BadUrl),
         }
-        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        let with_credentials = !url.username().is_empty() || url.password().is_some();
+        if url.query().is_some() || url.fragment().is_some() || with_credentials {
             return Err(NetError::BadUrl);
         }
         if !url.path().ends_with('/') {
@@ -233,6 +234,7 @@ mod tests {
             "ftp://h.example/",
             "https://h.example/?a=b",
             "https://user@h.example/",
+            "https://:password@h.example/",
             "",
         ] {
             assert_eq!(refusal(bad), NetError::BadUrl, "{bad}");
