@@ -38,6 +38,11 @@ pub enum HubError {
     /// The vault.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// The vault holds local changes that wait to be sent, or syncs with a server.
+    #[error(
+        "this vault is a device's: it has changes that wait to be sent, or syncs with a server. A hub needs a vault of its own"
+    )]
+    VaultOfADevice,
     /// The address cannot be listened on.
     #[error("listening on {address}: {source}")]
     Listen {
@@ -100,6 +105,10 @@ impl Hub {
         address: SocketAddr,
     ) -> Result<Self, HubError> {
         let guard = guard.acting_as(Person::hub_admin());
+        // A hub gives out versions; a record without one, or with another server's, would be overwritten unseen.
+        if !guard.pending(None)?.is_empty() || !guard.peers()?.is_empty() {
+            return Err(HubError::VaultOfADevice);
+        }
         let identity = Identity::of(&guard)?;
         let listen = |source| HubError::Listen { address, source };
         let listener = TcpListener::bind(address).map_err(listen)?;
@@ -176,17 +185,18 @@ fn router(app: App) -> Router {
         .route("/{kind}", get(search))
         .route("/", post(transact))
         .layer(middleware::from_fn_with_state(app.clone(), authenticate))
-        .route("/metadata", get(metadata))
+        .route("/metadata", get(metadata));
+    let without_slash =
+        post(transact).layer(middleware::from_fn_with_state(app.clone(), authenticate));
+    // Under the same limits: a base URL works with and without the slash behind it.
+    let limited = Router::new()
+        .route("/fhir", without_slash)
+        .nest("/fhir/", fhir)
         .layer(middleware::from_fn_with_state(app.clone(), admit))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     Router::new()
         .route("/health", get(|| async { "ok\n" }))
-        // A base URL works with and without the slash behind it.
-        .route(
-            "/fhir",
-            post(transact).layer(middleware::from_fn_with_state(app.clone(), authenticate)),
-        )
-        .nest("/fhir/", fhir)
+        .merge(limited)
         .fallback(|| async {
             Problem::new(
                 StatusCode::NOT_FOUND,

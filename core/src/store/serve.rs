@@ -114,12 +114,12 @@ impl Tx<'_> {
             Ok(stored) => stored,
             Err(why) => return Ok(Err(Refused::Meta { name, why })),
         };
-        self.supersede(rid, version, false, at)?;
-        let damaged = |_| StoreError::DamagedValue {
-            what: "spliced body",
-            row: rid,
+        // What is just small enough to be sent may be too large with its meta.
+        let served = match Resource::parse_text(&stored) {
+            Ok(served) => served,
+            Err(why) => return Ok(Err(Refused::Meta { name, why })),
         };
-        let served = Resource::parse_text(&stored).map_err(damaged)?;
+        self.supersede(rid, version, false, at)?;
         let new = NewBody {
             version: served.version(),
             updated_ms: at.epoch_ms(),
