@@ -445,7 +445,9 @@ where
             (StatusCode::from_u16(status).unwrap(), text)
         }
     };
-    let app = axum::Router::new().fallback(answer);
+    let app = axum::Router::new()
+        .fallback(answer)
+        .layer(axum::extract::DefaultBodyLimit::disable());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -660,4 +662,49 @@ async fn a_stored_link_to_elsewhere_does_not_stop_every_later_sync() {
         .take_page(phone.peer, kind, &[], &cursor, |_, _| Pulled::Take)
         .unwrap();
     phone.sync().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_too_large_to_hold_are_asked_for_in_smaller_ones() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    let page = async move |uri: Uri| {
+        let query = uri.query().unwrap_or_default().to_owned();
+        let large = !query.ends_with("_count=1");
+        log.lock().unwrap().push(query);
+        let padding = " ".repeat(if large { 129 * 1024 * 1024 } else { 0 });
+        let record = stored(&patient("a", "1"), 1);
+        format!(
+            "{{\"resourceType\":\"Bundle\",\"type\":\"searchset\",{padding}\"entry\":[{{\"resource\":{record}}}]}}"
+        )
+    };
+    let metadata = async || "{\"resourceType\":\"CapabilityStatement\",\"rest\":[{\"resource\":[{\"type\":\"Patient\"}]}]}";
+    let app = axum::Router::new()
+        .route("/metadata", axum::routing::get(metadata))
+        .route("/Patient", axum::routing::get(page));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let phone = Device::of(Server::new(&url, None, None).unwrap());
+    assert_eq!(phone.sync().await.received, 1);
+    assert_eq!(asked.lock().unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_changes_go_in_transactions_a_server_takes() {
+    let sizes = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&sizes);
+    let phone = scripted(move |method, _, body| {
+        if method == "POST" {
+            let bundle = Bundle::parse(body).unwrap();
+            log.lock().unwrap().push(bundle.entry.len());
+        }
+        (400, String::new())
+    })
+    .await;
+    for n in 0..8 {
+        phone.put(&patient(&format!("p{n}"), &"1".repeat(3 * 1024 * 1024)));
+    }
+    phone.sync().await;
+    assert_eq!(*sizes.lock().unwrap(), [5, 3]);
 }

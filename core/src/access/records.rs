@@ -8,6 +8,22 @@ use crate::fhir::{Reference, Resource};
 use crate::rng;
 use crate::store::{Author, Durability, PeerId, Record, RecordName, Saved};
 
+/// A page ends early behind this many bytes of records: a client must be able to hold it.
+const MAX_PAGE_BYTES: usize = 32 * 1024 * 1024;
+
+/// How many of the records with these lengths make a page: at least one, where there is one.
+fn fitting(lengths: impl Iterator<Item = usize>) -> usize {
+    let (mut bytes, mut count) = (0, 0);
+    for length in lengths {
+        bytes += length;
+        if count > 0 && bytes > MAX_PAGE_BYTES {
+            break;
+        }
+        count += 1;
+    }
+    count
+}
+
 /// One page of a search.
 #[derive(Debug, Clone)]
 pub struct Page {
@@ -52,8 +68,9 @@ impl Guard {
             reader.search(query, after.as_ref(), query.count + 1)
         })?;
         let mut next = None;
-        if records.len() > query.count {
-            records.truncate(query.count);
+        let fits = fitting(records.iter().take(query.count).map(|r| r.text.len()));
+        if records.len() > fits {
+            records.truncate(fits);
             if let Some(last) = records.last() {
                 let cursor = Some(cursor::seal(key, person, query, &last.position())?);
                 next = Some(Query {
@@ -142,5 +159,21 @@ impl Guard {
             peer: PeerId::FIRST,
             reference: name.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_ends_by_bytes_too_and_holds_at_least_one_record() {
+        let page = |lengths: &[usize]| fitting(lengths.iter().copied());
+        let half = MAX_PAGE_BYTES / 2;
+        assert_eq!(page(&[]), 0);
+        assert_eq!(page(&[1, 2, 3]), 3);
+        assert_eq!(page(&[half, half, 1]), 2);
+        assert_eq!(page(&[half, half + 1, 1]), 1);
+        assert_eq!(page(&[MAX_PAGE_BYTES + 1, 1]), 1);
     }
 }

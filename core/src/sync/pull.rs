@@ -8,8 +8,8 @@ use crate::net::{Answer, NetError};
 use serde::Deserialize;
 use std::collections::HashSet;
 
-/// Records asked for in one page.
-const PAGE: usize = 200;
+/// Records asked for in one page; fewer where the server's pages of large records are longer than an answer may be.
+const PAGES: [usize; 3] = [200, 20, 1];
 
 /// What a server says about itself, as far as a pull needs it.
 struct Capability {
@@ -29,8 +29,14 @@ impl SyncRun<'_> {
                 done,
                 total,
             };
-            self.pull_type(&step, capability.stamps_at_commit, report)
-                .await?;
+            for page in PAGES {
+                let pulled = self.pull_type(&step, page, capability.stamps_at_commit, report);
+                match pulled.await {
+                    Err(SyncError::Net(NetError::TooLarge)) if page > 1 => {}
+                    Err(error) => return Err(error),
+                    Ok(()) => break,
+                }
+            }
         }
         Ok(())
     }
@@ -38,12 +44,14 @@ impl SyncRun<'_> {
     async fn pull_type(
         &self,
         step: &Step<'_>,
+        page: usize,
         stamps_at_commit: bool,
         report: &mut Report,
     ) -> Result<(), SyncError> {
         let mut cursor = self.guard.pull_cursor(self.peer, step.kind)?;
-        let resumed = cursor.next.take();
-        let first = step.first_page(&cursor, stamps_at_commit);
+        // A link goes on with pages of the size it was made for.
+        let resumed = cursor.next.take().filter(|_| page == PAGES[0]);
+        let first = step.first_page(&cursor, page, stamps_at_commit);
         let resumed = match &resumed {
             Some(link) => match self.server.follow(link).await {
                 Err(NetError::ForeignLink) => None,
@@ -166,7 +174,7 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    fn first_page(&self, cursor: &PullCursor, stamps_at_commit: bool) -> String {
+    fn first_page(&self, cursor: &PullCursor, page: usize, stamps_at_commit: bool) -> String {
         let mut parameters: Vec<String> = self.narrowed.map(str::to_owned).into_iter().collect();
         if let Some(newest) = cursor.newest {
             // `ge`, not `gt`: servers stamp finer than they print, and a transaction shares one stamp.
@@ -175,7 +183,7 @@ impl Step<'_> {
                 plan::pull_from(newest, stamps_at_commit)
             ));
         }
-        parameters.push(format!("_sort=_lastUpdated,_id&_count={PAGE}"));
+        parameters.push(format!("_sort=_lastUpdated,_id&_count={page}"));
         format!("{}?{}", self.kind, parameters.join("&"))
     }
 }

@@ -10,6 +10,8 @@ use crate::net::Answer;
 
 /// Changes in one transaction; one server in the field takes 50.
 const BUNDLE: usize = 50;
+/// Bytes in one transaction; a larger change goes alone.
+const BUNDLE_BYTES: usize = 16 * 1024 * 1024;
 /// Changes made while a push runs are sent in a further round; what still changes then waits for the next sync.
 const ROUNDS: usize = 3;
 
@@ -53,7 +55,7 @@ impl SyncRun<'_> {
             let (puts, deletes): (Vec<_>, Vec<_>) = fresh
                 .into_iter()
                 .partition(|pending| pending.mine.is_some());
-            for bundle in puts.chunks(BUNDLE) {
+            for bundle in bundles(&puts) {
                 for outcome in self.send_bundle(bundle).await? {
                     note(report, outcome);
                 }
@@ -326,6 +328,25 @@ impl SyncRun<'_> {
             _ => Err(failed(&answer, "a read")),
         }
     }
+}
+
+/// `puts` in their order, in pieces that a server takes.
+fn bundles(puts: &[Pending]) -> Vec<&[Pending]> {
+    let length = |pending: &Pending| pending.mine.as_deref().map_or(0, str::len);
+    let mut all = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (at, pending) in puts.iter().enumerate() {
+        let full = at - start == BUNDLE || bytes + length(pending) > BUNDLE_BYTES;
+        if full && at > start {
+            all.push(&puts[start..at]);
+            (start, bytes) = (at, 0);
+        }
+        bytes += length(pending);
+    }
+    if start < puts.len() {
+        all.push(&puts[start..]);
+    }
+    all
 }
 
 /// A record as the server has it now.
