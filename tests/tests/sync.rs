@@ -708,3 +708,21 @@ async fn large_changes_go_in_transactions_a_server_takes() {
     phone.sync().await;
     assert_eq!(*sizes.lock().unwrap(), [5, 3]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_syncs_of_one_vault_take_turns() {
+    let puts = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&puts);
+    let phone = scripted(move |method, _, body| match method {
+        "PUT" => {
+            *count.lock().unwrap() += 1;
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            (201, stored(body, 1))
+        }
+        _ => (404, String::new()),
+    })
+    .await;
+    phone.put(&patient("a", "1"));
+    let (first, second) = tokio::join!(phone.sync(), phone.sync());
+    assert_eq!((first.sent + second.sent, *puts.lock().unwrap()), (1, 1));
+}

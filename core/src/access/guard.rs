@@ -23,6 +23,7 @@ pub struct Guard {
 pub(super) struct Shared {
     pub(super) store: Store,
     audit: Mutex<AuditLog>,
+    sync_turn: tokio::sync::Mutex<()>,
     pub(super) cursor_key: Key,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lost: Option<LostChanges>,
@@ -89,6 +90,7 @@ impl Guard {
         let shared = Shared {
             store,
             audit: Mutex::new(audit),
+            sync_turn: tokio::sync::Mutex::new(()),
             cursor_key,
             clock,
             lost,
@@ -115,6 +117,12 @@ impl Guard {
     /// Who acts.
     pub fn person(&self) -> &Person {
         &self.person
+    }
+
+    /// Waits until no other sync of this vault runs; the next one waits until the answer is dropped. Two at once would
+    /// each take the other's writes for a stranger's, and report conflicts that are none.
+    pub async fn sync_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.shared.sync_turn.lock().await
     }
 
     /// Whether the store is older than what the audit trail acknowledged.

@@ -100,11 +100,12 @@ pub struct SyncRun<'a> {
 }
 
 impl SyncRun<'_> {
-    /// Sends what waits, then receives what is new.
+    /// Sends what waits, then receives what is new. One at a time in a vault: a second one waits for the first.
     ///
     /// # Errors
     /// [`SyncError`]; what was done until then stays done.
     pub async fn run(&self) -> Result<Report, SyncError> {
+        let _turn = self.guard.sync_turn().await;
         let mut report = Report::default();
         self.push(&mut report).await?;
         self.pull(&mut report).await?;
