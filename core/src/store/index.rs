@@ -68,6 +68,7 @@ impl Tx<'_> {
 }
 
 /// Rebuilds the index where it was made by another generation. One transaction: until it commits, the old one stands.
+/// A damaged body gets no rows (reading it and a check say so); it must not keep the vault from opening.
 pub(super) fn ensure_current(
     connection: &mut Connection,
     codec: &RefCell<Codec>,
@@ -87,11 +88,14 @@ pub(super) fn ensure_current(
         let mut rows = bodies.query([])?;
         while let Some(row) = rows.next()? {
             let rid = row.get(0)?;
-            let text = tx.unpack(row.get_ref(2)?.as_blob().unwrap_or_default(), "body", rid)?;
-            let resource = Resource::parse_text(&text).map_err(|_| StoreError::DamagedValue {
-                what: "body",
-                row: rid,
-            })?;
+            let bytes = row.get_ref(2)?.as_blob().unwrap_or_default();
+            let text = match tx.unpack(bytes, "body", rid) {
+                Err(StoreError::DamagedValue { .. }) => continue,
+                text => text?,
+            };
+            let Ok(resource) = Resource::parse_text(&text) else {
+                continue;
+            };
             let keys = tx.index_keys(row.get(1)?, &resource, row.get(3)?)?;
             tx.reindex(rid, &[], &keys)?;
         }

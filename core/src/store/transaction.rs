@@ -233,4 +233,38 @@ mod tests {
     fn the_ladder_climbs_from_every_step() {
         database::assert_every_step_climbs(LADDER);
     }
+
+    /// A new program rebuilds the index; one damaged body must not take the other records with it.
+    #[test]
+    fn a_damaged_body_does_not_keep_the_store_from_opening() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key) = (folder.path().join("x.db"), Key::make_random().unwrap());
+        Store::create(&path, &key, &[7; 16]).unwrap();
+        let mut connection = database::open(&path, &key, &[7; 16], LADDER).unwrap();
+        let codec = RefCell::new(Codec::new().unwrap());
+        for id in ["a", "b"] {
+            let text = format!("{{\"resourceType\":\"Basic\",\"id\":\"{id}\"}}");
+            let author = crate::store::Author {
+                person: "owner",
+                change_id: "c",
+                at_ms: 1,
+            };
+            let tx = Tx::over(&connection, &codec, 1);
+            let resource = crate::fhir::Resource::parse_text(&text).unwrap();
+            tx.put_local(crate::store::PeerId::FIRST, &resource, author)
+                .unwrap();
+        }
+        let damage = "UPDATE body SET bytes = zeroblob(40) WHERE rid = (SELECT min(rid) FROM body);
+                      UPDATE setting SET value = 0 WHERE name = 'index_generation'";
+        connection.execute_batch(damage).unwrap();
+        index::ensure_current(&mut connection, &codec).unwrap();
+        let rows = connection.query_row("SELECT count(*) FROM ix", [], |row| row.get(0));
+        assert_eq!(rows, Ok(1));
+        let reader = Reader::over(&connection, &codec);
+        let read = reader.each_record(|_| Ok::<_, StoreError>(()));
+        assert!(matches!(
+            read,
+            Err(StoreError::DamagedValue { what: "body", .. })
+        ));
+    }
 }
