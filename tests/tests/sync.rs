@@ -726,3 +726,27 @@ async fn two_syncs_of_one_vault_take_turns() {
     let (first, second) = tokio::join!(phone.sync(), phone.sync());
     assert_eq!((first.sent + second.sent, *puts.lock().unwrap()), (1, 1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_the_server_fails_on_does_not_hold_up_the_others() {
+    let phone = scripted(|method, path, body| match (method, path) {
+        ("PUT", "/Patient/a" | "/Patient/c") => (500, String::new()),
+        ("PUT", _) => (201, stored(body, 1)),
+        ("GET", _) => (404, String::new()),
+        _ => (500, String::new()),
+    })
+    .await;
+    for id in ["a", "b", "c", "d"] {
+        phone.put(&patient(id, "1"));
+    }
+    // The transaction fails as a whole, and nobody knows why; the next sync asks one by one.
+    for _ in 0..2 {
+        let failed = phone.try_sync().await;
+        assert!(matches!(failed, Err(SyncError::Server { status: 500, .. })));
+    }
+    let names: Vec<String> = waiting(&phone)
+        .iter()
+        .map(|pending| pending.name.reference.to_string())
+        .collect();
+    assert_eq!(names, ["Patient/a", "Patient/c"]);
+}

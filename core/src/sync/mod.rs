@@ -107,9 +107,9 @@ impl SyncRun<'_> {
     pub async fn run(&self) -> Result<Report, SyncError> {
         let _turn = self.guard.sync_turn().await;
         let mut report = Report::default();
-        self.push(&mut report).await?;
+        let faults = self.push(&mut report).await?;
         self.pull(&mut report).await?;
-        Ok(report)
+        faults.into_first().map_or(Ok(report), Err)
     }
 }
 

@@ -15,6 +15,40 @@ const BUNDLE_BYTES: usize = 16 * 1024 * 1024;
 /// Changes made while a push runs are sent in a further round; what still changes then waits for the next sync.
 const ROUNDS: usize = 3;
 
+/// Faults of the server, each about one record, after which the rest is not tried any more.
+const FAULTS: usize = 5;
+
+/// The server failed on single records (500): they wait, everything else goes on, and the sync says so at its end.
+#[derive(Default)]
+pub(super) struct Faults(Vec<SyncError>);
+
+impl Faults {
+    /// Puts a fault of one record aside; what is about the server as a whole, or the last straw, stops the push.
+    fn set_aside(&mut self, result: Result<Outcome, SyncError>) -> Result<Outcome, SyncError> {
+        match result {
+            Err(fault @ SyncError::Server { status: 500.., .. }) if self.0.len() + 1 < FAULTS => {
+                // 502, 503 and 504 come from what stands before a server that is down or busy.
+                if matches!(
+                    fault,
+                    SyncError::Server {
+                        status: 502..=504,
+                        ..
+                    }
+                ) {
+                    return Err(fault);
+                }
+                self.0.push(fault);
+                Ok(Outcome::Waits)
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn into_first(self) -> Option<SyncError> {
+        self.0.into_iter().next()
+    }
+}
+
 /// What became of one change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
@@ -26,11 +60,12 @@ enum Outcome {
 }
 
 impl SyncRun<'_> {
-    pub(super) async fn push(&self, report: &mut Report) -> Result<(), SyncError> {
+    pub(super) async fn push(&self, report: &mut Report) -> Result<Faults, SyncError> {
+        let mut faults = Faults::default();
         for _ in 0..ROUNDS {
             let waiting = self.waiting()?;
             if waiting.is_empty() {
-                return Ok(());
+                return Ok(faults);
             }
             let total = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
             let before = report.sent;
@@ -49,26 +84,26 @@ impl SyncRun<'_> {
                 .into_iter()
                 .partition(|pending| pending.sent.is_some());
             for pending in &asked {
-                let outcome = self.ask_first(pending).await?;
+                let outcome = faults.set_aside(self.ask_first(pending).await)?;
                 note(report, outcome);
             }
             let (puts, deletes): (Vec<_>, Vec<_>) = fresh
                 .into_iter()
                 .partition(|pending| pending.mine.is_some());
             for bundle in bundles(&puts) {
-                for outcome in self.send_bundle(bundle).await? {
+                for outcome in self.send_bundle(bundle, &mut faults).await? {
                     note(report, outcome);
                 }
             }
             for pending in &deletes {
-                let outcome = self.send_delete(pending).await?;
+                let outcome = faults.set_aside(self.send_delete(pending).await)?;
                 note(report, outcome);
             }
             if report.sent == before {
-                return Ok(());
+                return Ok(faults);
             }
         }
-        Ok(())
+        Ok(faults)
     }
 
     fn waiting(&self) -> Result<Vec<Pending>, SyncError> {
@@ -98,19 +133,27 @@ impl SyncRun<'_> {
     }
 
     /// All of `bundle` in one transaction; where the server does not take it whole, one by one.
-    async fn send_bundle(&self, bundle: &[Pending]) -> Result<Vec<Outcome>, SyncError> {
+    async fn send_bundle(
+        &self,
+        bundle: &[Pending],
+        faults: &mut Faults,
+    ) -> Result<Vec<Outcome>, SyncError> {
         let marked = self.guard.mark_sent(bundle)?;
         let marked: Vec<&Pending> = bundle
             .iter()
             .zip(marked)
             .filter_map(|(pending, may_go)| may_go.then_some(pending))
             .collect();
-        let mut outcomes = self.send_marked(&marked).await?;
+        let mut outcomes = self.send_marked(&marked, faults).await?;
         outcomes.resize(bundle.len(), Outcome::Waits);
         Ok(outcomes)
     }
 
-    async fn send_marked(&self, bundle: &[&Pending]) -> Result<Vec<Outcome>, SyncError> {
+    async fn send_marked(
+        &self,
+        bundle: &[&Pending],
+        faults: &mut Faults,
+    ) -> Result<Vec<Outcome>, SyncError> {
         if bundle.len() > 1 {
             let mut transaction = Writer::new("transaction", &[]);
             for pending in bundle {
@@ -136,10 +179,8 @@ impl SyncRun<'_> {
         }
         let mut outcomes = Vec::with_capacity(bundle.len());
         for pending in bundle {
-            outcomes.push(
-                self.put_one(pending, pending.mine.as_deref().unwrap_or_default())
-                    .await?,
-            );
+            let mine = pending.mine.as_deref().unwrap_or_default();
+            outcomes.push(faults.set_aside(self.put_one(pending, mine).await)?);
         }
         Ok(outcomes)
     }
