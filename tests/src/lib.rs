@@ -1,13 +1,15 @@
 //! What the scenarios share: throw-away vaults and records.
 
-use pocketchart_core::access::{EditState, Guard, PeerId, PeerSettings, Person, Saved};
+use pocketchart_core::access::{
+    AccessError, EditState, Guard, PeerId, PeerSettings, Person, Saved,
+};
 use pocketchart_core::clock::{Clock, SystemClock};
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
 use pocketchart_core::fhir::{Reference, Resource};
 use pocketchart_core::net::Server;
 use pocketchart_core::sync::{Report, SyncError, SyncRun};
-use pocketchart_core::vault::{RecoveryCode, Secret};
+use pocketchart_core::vault::{InvalidRecoveryCode, RecoveryCode, Secret};
 use pocketchart_hub::Hub;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -24,8 +26,14 @@ pub fn make_vault(home: &Path) -> (Guard, RecoveryCode) {
 /// As [`make_vault`], under another clock.
 pub fn make_vault_at(home: &Path, clock: Arc<dyn Clock>) -> (Guard, RecoveryCode) {
     let passphrase = SecretText::new(PASSPHRASE.into());
-    let made = Guard::create(home, passphrase, LOWEST_COST, Person::owner(), clock);
-    made.unwrap_or_else(|e| fail(&e))
+    let mut shown = None;
+    let keep = |code: &RecoveryCode| {
+        shown = RecoveryCode::parse(code.to_text().expose()).ok();
+        Ok::<_, AccessError>(())
+    };
+    let made = Guard::create(home, passphrase, LOWEST_COST, Person::owner(), clock, keep);
+    let guard = made.unwrap_or_else(|e| fail(&e));
+    (guard, shown.unwrap_or_else(|| fail(&InvalidRecoveryCode)))
 }
 
 /// Opens it again.

@@ -266,6 +266,7 @@ async fn bad_requests_get_outcomes_that_name_the_fault() {
         ("Patient?_format=xml", 406, "not-supported", "JSON"),
         ("Patent", 404, "not-supported", "resource type"),
         ("Patient/a_b", 400, "value", "id"),
+        ("Patient/%ff", 400, "value", "percent-encoded"),
         ("Patient/a/_history/1", 404, "not-found", "address"),
     ] {
         let answer = client.get(path).await.unwrap();

@@ -255,6 +255,7 @@ fn a_store_behind_its_audit_trail_is_reported() {
     let home = tempfile::tempdir().unwrap();
     let (guard, _) = make_vault(home.path());
     guard.put(&resource(&patient("a", "1"))).unwrap();
+    guard.get(&name("Patient/a")).unwrap();
     drop(guard);
     let store = home.path().join("vault/store-1.db");
     assert!(

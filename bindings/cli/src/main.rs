@@ -1,2 +1,62 @@
-//! placeholder
-fn main() {}
+//! `pocketchart`: how anyone without a phone uses the core, how scripts test it, and how a clinic runs its hub.
+
+mod args;
+mod commands;
+mod demo;
+mod failure;
+mod output;
+mod secrets;
+
+use args::{Args, Command};
+use clap::Parser;
+use failure::Failure;
+use std::process::ExitCode;
+
+/// What this process frees is wiped first: keys and records must not lie about in freed memory.
+#[global_allocator]
+static WIPING: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
+    zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
+fn main() -> ExitCode {
+    // A panic's text could hold what it stumbled over; place and exit code are enough to find it.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic
+            .location()
+            .map(|at| format!(" at {}:{}", at.file(), at.line()))
+            .unwrap_or_default();
+        eprintln!(
+            "pocketchart: internal error{place}; nothing half-written is kept. Please report this line."
+        );
+    }));
+    let args = Args::parse();
+    let json = args.global.json;
+    match run(&args) {
+        Ok(code) => code,
+        Err(failure) => {
+            if json {
+                println!(
+                    "{}",
+                    serde_json::json!({ "error": failure.to_string(), "exit": failure.exit_code() })
+                );
+            }
+            eprintln!("pocketchart: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let global = &args.global;
+    match &args.command {
+        Command::Demo { keep } => demo::run(keep.as_deref()),
+        Command::Vault { command } => commands::vault::run(global, command),
+        Command::Put { file } => commands::record::put(global, file),
+        Command::Get { name } => commands::record::get(global, name),
+        Command::Delete { name } => commands::record::delete(global, name),
+        Command::Sync(sync) => commands::sync::run(global, sync),
+        Command::Status => commands::status::run(global),
+        Command::Hub { listen, ready_file } => {
+            commands::hub::run(global, *listen, ready_file.as_deref())
+        }
+    }
+}

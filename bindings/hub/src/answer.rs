@@ -1,6 +1,7 @@
 //! What goes back to a client: resources as they are stored, and errors as OperationOutcomes.
 
 use axum::body::Body;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use pocketchart_core::access::{AccessError, AuditError, Refused, StoreError};
@@ -60,6 +61,30 @@ impl From<InvalidResource> for Problem {
             _ => (StatusCode::BAD_REQUEST, "structure"),
         };
         Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let text = "the request's body is larger than this server takes";
+            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", text);
+        }
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "structure",
+            "the request's body could not be read",
+        )
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(_: PathRejection) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "value",
+            "the URL is not percent-encoded UTF-8",
+        )
     }
 }
 

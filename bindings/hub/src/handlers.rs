@@ -115,18 +115,18 @@ pub(crate) fn put(
 
 pub(crate) fn delete(guard: &Guard, kind: &str, id: &str, headers: &HeaderMap) -> Answer {
     let name = name_of(kind, id)?;
-    if let Fetched::Unknown = guard.fetch(&name)? {
-        return Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "not-found",
-            format!("{name} is not known"),
-        ));
-    }
+    let condition = condition_of(headers)?;
     let writes = [Write::Delete {
-        name,
-        condition: condition_of(headers)?,
+        name: name.clone(),
+        condition,
     }];
-    guard.commit(&writes).map_err(|(_, error)| error)?;
+    let done = guard.commit(&writes).map_err(|(_, error)| error)?;
+    // Deleting twice is no error; deleting what never was is a typing error more often than not.
+    let deleted = done.into_iter().flatten().next().is_some();
+    if !deleted && matches!(guard.fetch(&name)?, Fetched::Unknown) {
+        let text = format!("{name} is not known");
+        return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", text));
+    }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)

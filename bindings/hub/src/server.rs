@@ -6,12 +6,14 @@ use crate::identity::Identity;
 use crate::{answer, capability, transaction};
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{DefaultBodyLimit, Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use pocketchart_core::access::{AccessError, Guard, Person};
 use pocketchart_core::clock::{Clock, SystemClock};
 use serde::Serialize;
@@ -128,8 +130,11 @@ impl Hub {
             slots: Arc::new(Semaphore::new(MAX_CONCURRENT)),
         };
         let handle = axum_server::Handle::new();
-        let server = axum_server::from_tcp_rustls(listener, tls)
+        // Without it each small answer waits for the acknowledgement of the one before: 40 ms.
+        let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
+        let server = axum_server::from_tcp(listener)
             .map_err(listen)?
+            .acceptor(acceptor)
             .handle(handle.clone());
         let task = tokio::spawn(server.serve(router(app).into_make_service()));
         let ready = Ready {
@@ -243,6 +248,11 @@ async fn authenticate(State(app): State<App>, request: Request, next: Next) -> R
     Problem::new(StatusCode::UNAUTHORIZED, "login", text).into_response()
 }
 
+/// Type and id in the URL, and a body: extracted by hand, so that what is wrong with them is answered as an
+/// OperationOutcome like everything else.
+type Name = Result<Path<(String, String)>, PathRejection>;
+type Body = Result<Bytes, BytesRejection>;
+
 async fn metadata(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Answer {
     let base = base_of(&app, &uri, &headers);
     Ok(answer::json(
@@ -253,48 +263,49 @@ async fn metadata(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Answe
 
 async fn search(
     State(app): State<App>,
-    Path(kind): Path<String>,
+    kind: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
     let base = base_of(&app, &uri, &headers);
+    let Path(kind) = kind?;
     off_the_reactor(app, move |guard| {
         handlers::search(guard, &base, &kind, &query.unwrap_or_default())
     })
     .await
 }
 
-async fn read(State(app): State<App>, Path((kind, id)): Path<(String, String)>) -> Answer {
+async fn read(State(app): State<App>, path: Name) -> Answer {
+    let Path((kind, id)) = path?;
     off_the_reactor(app, move |guard| handlers::read(guard, &kind, &id)).await
 }
 
 async fn put(
     State(app): State<App>,
-    Path((kind, id)): Path<(String, String)>,
+    path: Name,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Answer {
     let base = base_of(&app, &uri, &headers);
+    let (Path((kind, id)), body) = (path?, body?);
     off_the_reactor(app, move |guard| {
         handlers::put(guard, &base, &kind, &id, &headers, &body)
     })
     .await
 }
 
-async fn delete(
-    State(app): State<App>,
-    Path((kind, id)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Answer {
+async fn delete(State(app): State<App>, path: Name, headers: HeaderMap) -> Answer {
+    let Path((kind, id)) = path?;
     off_the_reactor(app, move |guard| {
         handlers::delete(guard, &kind, &id, &headers)
     })
     .await
 }
 
-async fn transact(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Answer {
+async fn transact(State(app): State<App>, headers: HeaderMap, body: Body) -> Answer {
+    let body = body?;
     let whole = handlers::prefer(&headers) == Some("representation");
     off_the_reactor(app, move |guard| transaction::run(guard, &body, whole)).await
 }

@@ -42,24 +42,28 @@ pub struct LostChanges {
 }
 
 impl Guard {
-    /// Makes a vault in `home` and opens it. Show the recovery code once; it is stored nowhere.
+    /// Makes a vault in `home` and opens it. `confirm` gets the recovery code, which is stored nowhere: show it, and
+    /// refuse when the person did not take it down; then there is no vault.
     ///
     /// # Errors
-    /// [`AccessError`]; then there is no vault.
-    pub fn create(
+    /// [`AccessError`], or what `confirm` answered; then there is no vault.
+    pub fn create<E: From<AccessError>>(
         home: &Path,
         passphrase: SecretText,
         cost: Cost,
         person: Person,
         clock: Arc<dyn Clock>,
-    ) -> Result<(Self, RecoveryCode), AccessError> {
-        let (vault, code) = vault::create(home, passphrase, cost, |vault| {
-            let (store, audit) = (vault.store(), vault.audit());
-            Store::create(&store.path, store.key, store.salt)?;
-            AuditLog::create(&audit.path, audit.key, audit.salt, vault.id())?;
-            Ok::<_, AccessError>(())
-        })?;
-        Ok((Self::over(vault, person, clock)?, code))
+        confirm: impl FnOnce(&RecoveryCode) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let vault = vault::create(home, passphrase, cost, |vault, code| {
+            build(vault).map_err(Creation::Failed)?;
+            confirm(code).map_err(Creation::Declined)
+        });
+        match vault {
+            Ok(vault) => Ok(Self::over(vault, person, clock)?),
+            Err(Creation::Failed(error)) => Err(error.into()),
+            Err(Creation::Declined(error)) => Err(error),
+        }
     }
 
     /// Opens the vault in `home`.
@@ -198,5 +202,25 @@ impl Digested {
             count,
             digest: hex::encode(digest.finalize()),
         }
+    }
+}
+
+/// Makes the files of a new vault.
+fn build(vault: &Vault) -> Result<(), AccessError> {
+    let (store, audit) = (vault.store(), vault.audit());
+    Store::create(&store.path, store.key, store.salt)?;
+    AuditLog::create(&audit.path, audit.key, audit.salt, vault.id())?;
+    Ok(())
+}
+
+/// Why a vault was not made.
+enum Creation<E> {
+    Failed(AccessError),
+    Declined(E),
+}
+
+impl<E> From<vault::VaultError> for Creation<E> {
+    fn from(error: vault::VaultError) -> Self {
+        Self::Failed(error.into())
     }
 }

@@ -104,3 +104,73 @@ pub(super) fn ensure_current(
     connection.commit()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Key as SecretKey;
+    use crate::fhir::search::Query;
+    use crate::store::{Author, Durability, PeerId, Permit, Store};
+
+    /// An index of another generation is made anew at the next opening, whatever was in it.
+    #[test]
+    fn an_old_index_is_rebuilt_and_finds_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key, salt) = (
+            folder.path().join("s.db"),
+            SecretKey::make_random().unwrap(),
+            [5; 16],
+        );
+        Store::create(&path, &key, &salt).unwrap();
+        let permit = Permit::granted();
+        let found = |store: &Store| -> Vec<String> {
+            let query = Query::parse("Observation?patient=p&_sort=-_lastUpdated").unwrap();
+            let page = store
+                .read(&permit, |reader| reader.search(&query, None, 10))
+                .unwrap();
+            page.into_iter()
+                .map(|record| record.name.reference.to_string())
+                .collect()
+        };
+        let store = Store::open(&path, &key, &salt).unwrap();
+        for n in 0..5 {
+            let text = format!(
+                r#"{{"resourceType":"Observation","id":"o{n}","subject":{{"reference":"Patient/p"}}}}"#
+            );
+            let author = Author {
+                person: "owner",
+                change_id: "c",
+                at_ms: n,
+            };
+            let resource = Resource::parse_text(&text).unwrap();
+            store
+                .write(&permit, Durability::Normal, |tx| {
+                    tx.put_local(PeerId::FIRST, &resource, author)
+                })
+                .unwrap();
+        }
+        let before = found(&store);
+        assert_eq!(before.len(), 5);
+        // An older program's table: other keys, and rows this one would never find to delete.
+        store
+            .write(&permit, Durability::Full, |tx| {
+                tx.connection.execute("UPDATE ix SET v = v + 1000", [])?;
+                tx.connection
+                    .execute("INSERT INTO ix (p, v, o, rid) VALUES (1, 2, 3, 4)", [])?;
+                tx.set("index_generation", GENERATION - 1)
+            })
+            .unwrap();
+        assert!(found(&store).is_empty());
+        drop(store);
+        let store = Store::open(&path, &key, &salt).unwrap();
+        assert_eq!(found(&store), before);
+        let ghosts = |reader: &crate::store::Reader<'_>| {
+            Ok::<i64, StoreError>(reader.connection.query_row(
+                "SELECT count(*) FROM ix",
+                [],
+                |row| row.get(0),
+            )?)
+        };
+        assert_eq!(store.read(&permit, ghosts).unwrap(), 10);
+    }
+}

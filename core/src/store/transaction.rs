@@ -27,8 +27,9 @@ pub(crate) enum Durability {
 
 /// The database of records.
 pub(crate) struct Store {
-    writer: Mutex<Db>,
     readers: Vec<Mutex<Db>>,
+    /// Behind the readers, so that it is closed last: only a connection that may write brings the WAL in.
+    writer: Mutex<Db>,
     turn: AtomicUsize,
     /// Outside the locks, so that a running read can be stopped.
     interrupts: Vec<InterruptHandle>,

@@ -50,7 +50,7 @@ impl SyncRun<'_> {
     ) -> Result<(), SyncError> {
         let mut cursor = self.guard.pull_cursor(self.peer, step.kind)?;
         // A link goes on with pages of the size it was made for.
-        let resumed = cursor.next.take().filter(|_| page == PAGES[0]);
+        let resumed = cursor.next.clone().filter(|_| page == PAGES[0]);
         let first = step.first_page(&cursor, page, stamps_at_commit);
         let resumed = match &resumed {
             Some(link) => match self.server.follow(link).await {
@@ -115,13 +115,19 @@ impl SyncRun<'_> {
                 Err(_) => report.skipped += 1,
             }
         }
+        report.pages += 1;
         let newest = page.iter().filter_map(Resource::last_updated).max();
-        cursor.newest = cursor.newest.max(newest);
-        cursor.next = bundle.link("next").map(str::to_owned);
+        let moved = PullCursor {
+            newest: cursor.newest.max(newest),
+            next: bundle.link("next").map(str::to_owned),
+        };
+        if page.is_empty() && moved == *cursor {
+            return Ok(moved.next);
+        }
         let pulled = self
             .guard
-            .take_page(self.peer, step.kind, &page, cursor, plan::on_pulled)?;
-        report.pages += 1;
+            .take_page(self.peer, step.kind, &page, &moved, plan::on_pulled)?;
+        *cursor = moved;
         for outcome in pulled {
             match outcome {
                 Pulled::Take => report.received += 1,

@@ -40,10 +40,11 @@ pub fn exists(home: &Path) -> bool {
     Layout::of(home).vault.exists()
 }
 
-/// Makes a vault in `home`, opened by `passphrase` and by the recovery code that is returned.
+/// Makes a vault in `home`, opened by `passphrase` and by a recovery code.
 ///
-/// `build` makes the database files. The whole is put together beside its place and becomes the vault by one rename:
-/// a kill at any point leaves either no vault or a complete one.
+/// `build` makes the database files, and shows the code to the person. The whole is put together beside its place and
+/// becomes the vault by one rename once `build` is through: a kill at any point leaves either no vault or a complete
+/// one, and no vault exists whose code nobody has seen.
 ///
 /// # Errors
 /// [`VaultError`], or what `build` answered; then there is no vault.
@@ -51,8 +52,8 @@ pub fn create<E: From<VaultError>>(
     home: &Path,
     passphrase: SecretText,
     cost: Cost,
-    build: impl FnOnce(&Vault) -> Result<(), E>,
-) -> Result<(Vault, RecoveryCode), E> {
+    build: impl FnOnce(&Vault, &RecoveryCode) -> Result<(), E>,
+) -> Result<Vault, E> {
     let layout = Layout::of(home);
     files::make_private_folder(home)?;
     let lock = LockFile::take(&layout.lock())?;
@@ -64,13 +65,13 @@ pub fn create<E: From<VaultError>>(
     }
     let code = RecoveryCode::make().map_err(VaultError::from)?;
     let mut vault = draft(&layout, &Secret::Passphrase(passphrase), &code, cost, lock)?;
-    build(&vault)?;
+    build(&vault, &code)?;
     header::commit(&vault.layout, &vault.header, &vault.mac_key())?;
     std::fs::rename(&vault.layout.vault, &layout.vault)
         .map_err(VaultError::io("renaming", &vault.layout.vault))?;
     files::sync_folder(home)?;
     vault.layout = layout;
-    Ok((vault, code))
+    Ok(vault)
 }
 
 /// Opens the vault in `home`.
@@ -257,12 +258,18 @@ mod tests {
         Secret::Passphrase(SecretText::new(text.into()))
     }
 
+    fn nothing(_: &Vault, _: &RecoveryCode) -> Result<(), VaultError> {
+        Ok(())
+    }
+
     fn made(home: &Path) -> RecoveryCode {
-        create(home, SecretText::new(GOOD.into()), LOWEST_COST, |_| {
+        let mut seen = None;
+        let build = |_: &Vault, code: &RecoveryCode| {
+            seen = RecoveryCode::parse(code.to_text().expose()).ok();
             Ok::<_, VaultError>(())
-        })
-        .unwrap()
-        .1
+        };
+        create(home, SecretText::new(GOOD.into()), LOWEST_COST, build).unwrap();
+        seen.unwrap()
     }
 
     #[test]
@@ -308,7 +315,7 @@ mod tests {
             home.path(),
             SecretText::new(GOOD.into()),
             LOWEST_COST,
-            |_| Ok::<_, VaultError>(()),
+            nothing,
         );
         assert!(matches!(again, Err(VaultError::Exists { .. })));
         // Records without a header: refused too, by either call.
@@ -323,7 +330,7 @@ mod tests {
             home.path(),
             SecretText::new(GOOD.into()),
             LOWEST_COST,
-            |_| Ok::<_, VaultError>(()),
+            nothing,
         );
         assert!(matches!(again, Err(VaultError::Exists { .. })));
     }
@@ -335,7 +342,7 @@ mod tests {
             home.path(),
             SecretText::new(GOOD.into()),
             LOWEST_COST,
-            |_| Err(VaultError::WrongSecret),
+            |_, _| Err(VaultError::WrongSecret),
         );
         assert!(failed.is_err());
         assert!(matches!(
@@ -347,7 +354,7 @@ mod tests {
             &home.path().join("b"),
             SecretText::new("password".into()),
             LOWEST_COST,
-            |_| Ok::<_, VaultError>(()),
+            nothing,
         );
         assert!(matches!(weak, Err(VaultError::Weak(_))));
     }

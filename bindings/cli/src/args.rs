@@ -1,0 +1,103 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failed, 2 usage, 3 locked or wrong secret, \
+                          4 a conflict or a refused change waits for a person, 5 offline.";
+
+/// Encrypted, offline-first health records.
+#[derive(Debug, Parser)]
+#[command(name = "pocketchart", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that stand before or after the subcommand.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// The folder the vault lives in [default: the platform's data folder]
+    #[arg(long, global = true, value_name = "DIR", env = "POCKETCHART_HOME")]
+    pub(crate) home: Option<PathBuf>,
+    /// Read the passphrase from a file instead of asking for it
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Open the vault with the recovery code in a file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) recovery_code_file: Option<PathBuf>,
+    /// Print JSON for programs, one object a line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print results and errors only
+    #[arg(long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The whole story in under a minute: a hub, a phone and a tablet sync, go offline, edit, and agree again
+    Demo {
+        /// Keep the three homes in this folder, to look around afterwards
+        #[arg(long, value_name = "DIR")]
+        keep: Option<PathBuf>,
+    },
+    /// Make or check a vault
+    Vault {
+        #[command(subcommand)]
+        command: Vault,
+    },
+    /// Store the FHIR resource in a file ("-": standard input) and queue it for the server
+    Put { file: PathBuf },
+    /// Print a record, byte for byte
+    Get {
+        /// Such as Patient/123
+        #[arg(value_name = "TYPE/ID")]
+        name: String,
+    },
+    /// Delete a record here and queue the deletion for the server
+    Delete {
+        /// Such as Patient/123
+        #[arg(value_name = "TYPE/ID")]
+        name: String,
+    },
+    /// Send what waits to a FHIR server, then receive what is new
+    Sync(Sync),
+    /// What is in the vault and what waits
+    Status,
+    /// Serve this vault as a FHIR R4 server over HTTPS
+    Hub {
+        /// Address and port; port 0 takes a free one
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
+        listen: SocketAddr,
+        /// Write {"url","ca_file","token_file"} here once it serves
+        #[arg(long, value_name = "FILE")]
+        ready_file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Vault {
+    /// Make a vault; shows its recovery code once
+    Create,
+    /// Check files, page MACs, every record and the audit trail
+    Check,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Sync {
+    /// The server, such as https://fhir.example.org/r4; remembered for the next time [default: all known servers]
+    pub(crate) url: Option<String>,
+    /// Trust the certificate authority in this PEM file too
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Send the bearer token in this file
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Receive the records of this patient (and the directory) only
+    #[arg(long, value_name = "ID", requires = "url")]
+    pub(crate) patient: Option<String>,
+}

@@ -1,0 +1,57 @@
+//! `hub`: the vault as a FHIR server, until it is told to stop.
+
+use super::{open, runtime};
+use crate::args::Global;
+use crate::failure::Failure;
+use crate::output::say;
+use crate::secrets;
+use pocketchart_hub::Hub;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(crate) fn run(
+    global: &Global,
+    listen: SocketAddr,
+    ready_file: Option<&Path>,
+) -> Result<ExitCode, Failure> {
+    let home = secrets::home(global)?;
+    let guard = open(global)?;
+    let served = runtime()?.block_on(async {
+        let hub = Hub::start(guard.clone(), &home, listen).await?;
+        if let Some(file) = ready_file {
+            hub.write_ready_file(file)?;
+        }
+        let ready = hub.ready();
+        let words = format!(
+            "Serving FHIR R4 at {}\n  certificate authority: {}\n  admin token:           {}\nCtrl-C stops it.",
+            ready.url,
+            ready.ca_file.display(),
+            ready.token_file.display()
+        );
+        say(global, &words, &json!(ready));
+        told_to_stop().await;
+        hub.stop().await
+    });
+    // Locked whatever happened, so that the audit trail says so.
+    guard.lock()?;
+    served?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ctrl-C, or the signal that service managers send.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,50 @@
+//! One file per command.
+
+pub(crate) mod hub;
+pub(crate) mod record;
+pub(crate) mod status;
+pub(crate) mod sync;
+pub(crate) mod vault;
+
+use crate::args::Global;
+use crate::failure::Failure;
+use crate::secrets;
+use pocketchart_core::access::{Guard, Person};
+use pocketchart_core::clock::SystemClock;
+use pocketchart_core::session::{PATIENT_IDLE, Session};
+use std::sync::Arc;
+
+/// Opens the vault, warns where something is missing from it, runs `work`, and locks.
+fn with_session<R>(
+    global: &Global,
+    work: impl FnOnce(&Session) -> Result<R, Failure>,
+) -> Result<R, Failure> {
+    let clock = Arc::new(SystemClock);
+    let session = Session::start(open(global)?, PATIENT_IDLE, clock);
+    let result = work(&session);
+    session.lock()?;
+    result
+}
+
+/// Opens the vault for as long as the process runs.
+fn open(global: &Global) -> Result<Guard, Failure> {
+    let home = secrets::home(global)?;
+    let secret = secrets::to_unlock(global)?;
+    let guard = Guard::unlock(&home, &secret, Person::owner(), Arc::new(SystemClock))?;
+    if let Some(lost) = guard.lost_changes() {
+        eprintln!("pocketchart: warning: {lost}");
+    }
+    Ok(guard)
+}
+
+/// The runtime for commands that talk to a network.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Failure::File {
+            doing: "starting",
+            file: "the runtime".into(),
+            source,
+        })
+}

@@ -1,0 +1,107 @@
+//! `status`: what is in the vault and what waits.
+
+use super::sync::WAITS_FOR_A_PERSON;
+use super::with_session;
+use crate::args::Global;
+use crate::failure::Failure;
+use crate::output::{count, grouped, say};
+use pocketchart_core::access::{EditState, Pending, Status};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
+    let status = with_session(global, |session| Ok(session.guard()?.status()?))?;
+    say(global, &words(&status), &object(&status));
+    let for_a_person = status.pending.iter().any(|p| p.state != EditState::Waiting);
+    let lost = status.lost.is_some();
+    Ok(match (for_a_person, lost) {
+        (true, _) => ExitCode::from(WAITS_FOR_A_PERSON),
+        (false, true) => ExitCode::FAILURE,
+        (false, false) => ExitCode::SUCCESS,
+    })
+}
+
+fn words(status: &Status) -> String {
+    let total: u64 = status.counts.iter().map(|(_, n)| n).sum();
+    let mut lines = vec![format!(
+        "{} (revision {})",
+        count(total, "record"),
+        status.revision
+    )];
+    for (kind, n) in &status.counts {
+        lines.push(format!("  {:>9}  {kind}", grouped(*n)));
+    }
+    match &status.servers[..] {
+        [] => lines.push("No server yet: `pocketchart sync https://...` names one.".into()),
+        servers => lines.push(format!("Syncs with {}", servers.join(", "))),
+    }
+    if status.pending.is_empty() {
+        lines.push("Nothing waits to be sent.".into());
+    } else {
+        let n = u64::try_from(status.pending.len()).unwrap_or(u64::MAX);
+        lines.push(format!(
+            "{} not yet with the server:",
+            count(n, "changed record")
+        ));
+    }
+    for pending in &status.pending {
+        lines.push(format!(
+            "  {}  {}, since {}",
+            pending.name.reference,
+            state(pending),
+            pending.since
+        ));
+    }
+    lines.extend(status.lost.map(|lost| format!("WARNING: {lost}")));
+    lines.join("\n")
+}
+
+fn state(pending: &Pending) -> String {
+    match pending.state {
+        EditState::Waiting if pending.sent.is_some() => "sent, answer not yet known".into(),
+        EditState::Waiting if pending.mine.is_none() => "deletion waits to be sent".into(),
+        EditState::Waiting => "waits to be sent".into(),
+        EditState::Conflict => {
+            "changed on both sides; all versions are kept until someone decides".into()
+        }
+        EditState::Refused => {
+            format!(
+                "refused by the server ({}); kept here",
+                pending.refusal.as_deref().unwrap_or_default().trim()
+            )
+        }
+    }
+}
+
+fn object(status: &Status) -> Value {
+    let counts: serde_json::Map<String, Value> = status
+        .counts
+        .iter()
+        .map(|(kind, n)| (kind.name().to_owned(), json!(n)))
+        .collect();
+    let pending: Vec<Value> = status
+        .pending
+        .iter()
+        .map(|p| {
+            json!({
+                "name": p.name.reference.to_string(),
+                "state": match p.state {
+                    EditState::Waiting => "waiting",
+                    EditState::Conflict => "conflict",
+                    EditState::Refused => "refused",
+                },
+                "changes": p.changes,
+                "since": p.since.to_string(),
+                "deleted": p.mine.is_none(),
+                "refusal": p.refusal,
+            })
+        })
+        .collect();
+    json!({
+        "records": counts,
+        "revision": status.revision,
+        "servers": status.servers,
+        "pending": pending,
+        "lost_changes": status.lost.map(|lost| lost.changes),
+    })
+}

@@ -1,0 +1,91 @@
+//! `vault create`, `vault check`.
+
+use super::with_session;
+use crate::args::{Global, Vault};
+use crate::failure::Failure;
+use crate::output::{count, grouped, say};
+use crate::secrets;
+use pocketchart_core::access::{Guard, Person};
+use pocketchart_core::clock::SystemClock;
+use pocketchart_core::crypto::passphrase_hash::DEFAULT_COST;
+use pocketchart_core::vault;
+use serde_json::json;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+pub(crate) fn run(global: &Global, command: &Vault) -> Result<ExitCode, Failure> {
+    match command {
+        Vault::Create => create(global),
+        Vault::Check => check(global),
+    }
+}
+
+fn create(global: &Global) -> Result<ExitCode, Failure> {
+    let home = secrets::home(global)?;
+    if vault::exists(&home) {
+        let exists = vault::VaultError::Exists { home };
+        return Err(Failure::Access(exists.into()));
+    }
+    let passphrase = secrets::for_new_vault(global)?;
+    let confirm = |code: &vault::RecoveryCode| {
+        let shown = code.to_text();
+        let words = format!(
+            "Recovery code, shown this once. Write it down and keep it apart from this device:\n\n    {}\n",
+            shown.expose()
+        );
+        // Not `say`: a vault whose code nobody saw could not be recovered, so --quiet does not hide it.
+        if global.json {
+            println!("{}", json!({ "recovery_code": shown.expose() }));
+        } else {
+            println!("{words}");
+        }
+        if secrets::is_interactive() && !global.json {
+            secrets::confirm(code)
+        } else {
+            Ok(())
+        }
+    };
+    let guard = Guard::create(
+        &home,
+        passphrase,
+        DEFAULT_COST,
+        Person::owner(),
+        Arc::new(SystemClock),
+        confirm,
+    )?;
+    guard.lock()?;
+    let object = json!({ "created": home });
+    say(
+        global,
+        &format!("Vault made in {}", home.display()),
+        &object,
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(global: &Global) -> Result<ExitCode, Failure> {
+    let found = with_session(global, |session| Ok(session.guard()?.check()?))?;
+    let object = json!({
+        "ok": found.problems.is_empty(),
+        "records": found.records,
+        "audit_entries": found.audit_entries,
+        "problems": found.problems,
+    });
+    let entries = u64::try_from(found.audit_entries).unwrap_or(0);
+    let mut words = format!(
+        "Checked: header, engine, page MACs, {}, {} audit entries.",
+        count(found.records, "record"),
+        grouped(entries)
+    );
+    if found.problems.is_empty() {
+        words += " All is well.";
+        say(global, &words, &object);
+        return Ok(ExitCode::SUCCESS);
+    }
+    for problem in &found.problems {
+        words += &format!("\n  wrong: {problem}");
+    }
+    words += "\nNothing was changed or deleted. Keep the folder as it is and restore from a backup, or sync into a new vault.";
+    say(global, &words, &object);
+    Ok(ExitCode::FAILURE)
+}

@@ -1,0 +1,128 @@
+//! The clinic: a hub in this process, and the committed patients.
+
+use super::device;
+use super::story::failed;
+use crate::failure::Failure;
+use pocketchart_core::access::{AccessError, Guard};
+use pocketchart_core::fhir::Resource;
+use pocketchart_core::fhir::bundle::Writer;
+use pocketchart_core::net::Server;
+use pocketchart_hub::{Hub, HubError};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+const PATIENTS: &[u8] = include_bytes!("../../../../tests/data/clinic.ndjson.zst");
+/// Records in one transaction.
+const TRANSACTION: usize = 200;
+
+/// The hub and how to reach it.
+pub(super) struct Clinic {
+    pub(super) guard: Guard,
+    pub(super) ca_pem: String,
+    pub(super) token: String,
+    home: PathBuf,
+    url: String,
+    hub: Option<Hub>,
+}
+
+/// The committed patients, one resource a line.
+pub(super) fn patients() -> Result<Vec<String>, Failure> {
+    let text = zstd::decode_all(PATIENTS)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    let text = text.ok_or_else(|| failed("the committed patients cannot be unpacked"))?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+impl Clinic {
+    /// Makes the hub's vault and starts the hub on a free port.
+    pub(super) async fn open(folder: &Path) -> Result<Self, Failure> {
+        let home = folder.join("hub");
+        let guard = device::create_vault(folder, &home)?;
+        let hub = Hub::start(guard.clone(), &home, SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let read = |path: &Path| fs::read_to_string(path).map_err(Failure::file("reading", path));
+        let (ca_pem, token) = (read(&hub.ready().ca_file)?, read(&hub.ready().token_file)?);
+        let url = hub.ready().url.clone();
+        Ok(Self {
+            guard,
+            ca_pem,
+            token,
+            home,
+            url,
+            hub: Some(hub),
+        })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A client of the hub.
+    pub(super) fn client(&self) -> Result<Server, Failure> {
+        Ok(Server::new(
+            &self.url,
+            Some(&self.ca_pem),
+            Some(&self.token),
+        )?)
+    }
+
+    /// Sends `lines` to the hub, as any FHIR client would. Answers with the number of transactions.
+    pub(super) async fn load(&self, lines: &[String]) -> Result<u64, Failure> {
+        let client = self.client()?;
+        let mut transactions = 0;
+        for lines in lines.chunks(TRANSACTION) {
+            let mut bundle = Writer::new("transaction", &[]);
+            for line in lines {
+                let resource = Resource::parse_text(line).map_err(AccessError::from)?;
+                bundle.put(
+                    &resource.name().to_string(),
+                    line,
+                    resource.version(),
+                    false,
+                );
+            }
+            let answer = client.transaction(bundle.finish()).await?;
+            if answer.status != 200 {
+                return Err(failed(&format!(
+                    "the hub answered {} to a transaction",
+                    answer.status
+                )));
+            }
+            transactions += 1;
+        }
+        Ok(transactions)
+    }
+
+    /// Stops the hub: nothing listens any more.
+    pub(super) async fn go_offline(&mut self) -> Result<(), Failure> {
+        match self.hub.take() {
+            Some(hub) => Ok(hub.stop().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the hub again where it was.
+    pub(super) async fn come_back(&mut self) -> Result<(), Failure> {
+        let address = self
+            .url
+            .trim_start_matches("https://")
+            .trim_end_matches("/fhir");
+        let address: SocketAddr = address
+            .parse()
+            .map_err(|_| Failure::Hub(HubError::Identity))?;
+        self.hub = Some(Hub::start(self.guard.clone(), &self.home, address).await?);
+        Ok(())
+    }
+
+    /// Checks the hub's vault; answers with the number of audit entries.
+    pub(super) fn check(&self) -> Result<u64, Failure> {
+        device::check(&self.guard)
+    }
+
+    /// Stops the hub and locks its vault.
+    pub(super) async fn close(mut self) -> Result<(), Failure> {
+        self.go_offline().await?;
+        Ok(self.guard.lock()?)
+    }
+}

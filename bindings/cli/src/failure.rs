@@ -1,0 +1,74 @@
+//! Why a command failed, and the exit code that says so.
+
+use pocketchart_core::access::AccessError;
+use pocketchart_core::fhir::InvalidResource;
+use pocketchart_core::net::NetError;
+use pocketchart_core::session::Locked;
+use pocketchart_core::sync::SyncError;
+use pocketchart_core::vault::VaultError;
+use pocketchart_hub::HubError;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("{0}")]
+    Usage(String),
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    #[error(transparent)]
+    Net(#[from] NetError),
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    #[error(transparent)]
+    Locked(#[from] Locked),
+    #[error("{file}: {why}")]
+    BadResource { file: PathBuf, why: InvalidResource },
+    #[error("{name} is not in this vault")]
+    NotFound { name: String },
+    #[error("{doing} {}: {source}", file.display())]
+    File {
+        doing: &'static str,
+        file: PathBuf,
+        source: io::Error,
+    },
+    #[error("the secret is wrong: {0}")]
+    BadSecret(String),
+    #[error("the typed recovery code is not the one shown; no vault was kept. Try again")]
+    CodeNotRepeated,
+    #[error("{0}")]
+    Demo(String),
+}
+
+impl Failure {
+    /// Failing to do something with a file.
+    pub(crate) fn file(doing: &'static str, file: &Path) -> impl FnOnce(io::Error) -> Self {
+        let file = file.to_owned();
+        move |source| Self::File {
+            doing,
+            file,
+            source,
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Locked(_) | Self::BadSecret(_) => 3,
+            Self::Access(error) => of_access(error),
+            Self::Sync(SyncError::Access(error)) => of_access(error),
+            Self::Net(error) | Self::Sync(SyncError::Net(error)) if error.is_offline() => 5,
+            _ => 1,
+        }
+    }
+}
+
+fn of_access(error: &AccessError) -> u8 {
+    match error {
+        AccessError::Vault(VaultError::WrongSecret | VaultError::NoSuchSlot { .. }) => 3,
+        _ => 1,
+    }
+}

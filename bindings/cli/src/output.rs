@@ -1,0 +1,93 @@
+//! Lines for people, objects for programs, bars for whoever waits.
+
+use crate::args::Global;
+use indicatif::{ProgressBar, ProgressStyle};
+use pocketchart_core::sync::Progress;
+use serde_json::{Value, json};
+use std::io::IsTerminal;
+
+/// Prints a result: the object with `--json`, else the words (unless `--quiet`).
+pub(crate) fn say(global: &Global, words: &str, object: &Value) {
+    if global.json {
+        println!("{object}");
+    } else if !global.quiet {
+        println!("{words}");
+    }
+}
+
+/// "1 record", "2 records".
+pub(crate) fn count(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+/// 4854 as 4,854.
+pub(crate) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + 4);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// How far a sync is: a bar on a terminal, objects with `--json`, else nothing.
+pub(crate) struct SyncProgress {
+    bar: Option<ProgressBar>,
+    json: bool,
+}
+
+impl SyncProgress {
+    pub(crate) fn new(global: &Global) -> Self {
+        let bar = (!global.json && !global.quiet && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new(0);
+            let style = ProgressStyle::with_template("{msg:<40} {wide_bar} {pos}/{len}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        Self {
+            bar,
+            json: global.json,
+        }
+    }
+
+    pub(crate) fn show(&self, progress: Progress) {
+        let (message, done, total, object) = match progress {
+            Progress::Sending { done, total } => (
+                "sending".to_owned(),
+                done,
+                total,
+                json!({ "progress": "sending", "done": done, "total": total }),
+            ),
+            Progress::Receiving {
+                kind,
+                records,
+                done,
+                total,
+            } => (
+                format!("receiving {kind} ({} so far)", count(records, "record")),
+                done,
+                total,
+                json!({ "progress": "receiving", "type": kind.name(), "records": records, "done": done, "total": total }),
+            ),
+        };
+        if self.json {
+            println!("{object}");
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_length(total);
+            bar.set_position(done);
+            bar.set_message(message);
+        }
+    }
+}
+
+impl Drop for SyncProgress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

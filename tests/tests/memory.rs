@@ -1,0 +1,100 @@
+//! After a vault is locked, nothing of its records and keys is left in this process' own heap.
+//!
+//! Linux only: it reads /proc/self/mem. The allocator is the one that the shipped program has.
+#![cfg(target_os = "linux")]
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use pocketchart_core::fhir::search::Query;
+use pocketchart_tests::*;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+#[global_allocator]
+static WIPING: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
+    zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
+/// What is looked for, in two halves so that this program's own text does not hold it.
+const CANARY: (&str, &str) = ("Zyxwv-Canary-", "Qwertz-7731");
+
+/// How often the canary stands in readable and writable memory, outside the buffers of the search itself.
+fn copies() -> usize {
+    const PIECE: usize = 1 << 20;
+    // Made before the map is read, and skipped: the search must not find what it read itself.
+    let mut piece = vec![0_u8; PIECE];
+    let own = piece.as_ptr().addr()..piece.as_ptr().addr() + PIECE;
+    let needle = needle();
+    let own_needle = needle.as_ptr().addr()..needle.as_ptr().addr() + needle.len();
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let mut memory = File::open("/proc/self/mem").unwrap();
+    let mut found = 0;
+    for line in maps
+        .lines()
+        .filter(|line| line.contains(" rw") && !line.contains("[v"))
+    {
+        let (from, to) = line.split_once(' ').unwrap().0.split_once('-').unwrap();
+        let (from, to) = (
+            usize::from_str_radix(from, 16).unwrap(),
+            usize::from_str_radix(to, 16).unwrap(),
+        );
+        let mut at = from;
+        while at < to {
+            let wanted = PIECE.min(to - at);
+            memory.seek(SeekFrom::Start(at as u64)).unwrap();
+            let Ok(read) = memory.read(&mut piece[..wanted]) else {
+                break;
+            };
+            if read == 0 {
+                break;
+            }
+            let hits = piece[..read]
+                .windows(needle.len())
+                .enumerate()
+                .filter(|(_, window)| *window == needle);
+            found += hits
+                .filter(|(offset, _)| {
+                    !own.contains(&(at + offset)) && !own_needle.contains(&(at + offset))
+                })
+                .count();
+            // Overlap, so that a copy across two pieces counts.
+            at += if read == wanted && wanted == PIECE {
+                PIECE - needle.len() + 1
+            } else {
+                read
+            };
+        }
+    }
+    found
+}
+
+fn needle() -> Vec<u8> {
+    [CANARY.0.as_bytes(), CANARY.1.as_bytes()].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_after_lock() {
+    assert_eq!(copies(), 0, "before anything happened");
+    let home = tempfile::tempdir().unwrap();
+    let (guard, _) = make_vault(home.path());
+    {
+        let canary = String::from_utf8(needle()).unwrap();
+        for n in 0..300 {
+            let text = patient(&format!("p{n}"), &format!("{canary} {n}"));
+            guard.put(&resource(&text)).unwrap();
+        }
+        let mut query = Some(Query::parse("Patient?_count=100&_sort=-_lastUpdated").unwrap());
+        while let Some(next) = query {
+            query = guard.search(&next).unwrap().next;
+        }
+        for n in 0..50 {
+            guard.delete(&name(&format!("Patient/p{n}"))).unwrap();
+        }
+        guard.check().unwrap();
+        let held = guard.get(&name("Patient/p99")).unwrap().unwrap();
+        assert!(held.text.contains(&canary));
+        assert!(copies() > 0, "the search finds what is there");
+    }
+    guard.lock().unwrap();
+    assert_eq!(copies(), 0, "copies left after lock");
+    // And the records are still there.
+    assert_eq!(unlock(home.path()).status().unwrap().counts[0].1, 250);
+}

@@ -1,0 +1,90 @@
+//! A session locks itself on a clock that runs through sleep, and a lock is a lock.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use pocketchart_core::access::{AccessError, AuditKind, Guard, Person};
+use pocketchart_core::clock::Clock;
+use pocketchart_core::fhir::Instant;
+use pocketchart_core::session::Session;
+use pocketchart_core::vault::VaultError;
+use pocketchart_tests::*;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+const IDLE: Duration = Duration::from_secs(300);
+
+/// A clock that moves when told to.
+#[derive(Default)]
+struct HandClock(AtomicU64);
+
+impl HandClock {
+    fn forward(&self, seconds: u64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Instant {
+        Instant::from_epoch_ms(1_800_000_000_000)
+    }
+
+    fn since_boot(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::SeqCst))
+    }
+}
+
+fn try_unlock(home: &Path) -> Result<Guard, AccessError> {
+    let clock = Arc::new(HandClock::default());
+    Guard::unlock(home, &passphrase(PASSPHRASE), Person::owner(), clock)
+}
+
+#[test]
+fn it_locks_after_the_idle_time_and_not_before() {
+    let home = tempfile::tempdir().unwrap();
+    let clock = Arc::new(HandClock::default());
+    let (guard, _) = make_vault_at(home.path(), clock.clone());
+    let session = Session::start(guard, IDLE, clock.clone());
+    for _ in 0..3 {
+        clock.forward(299);
+        session
+            .guard()
+            .unwrap()
+            .put(&resource(&patient("a", "1")))
+            .unwrap();
+    }
+    assert!(matches!(
+        try_unlock(home.path()),
+        Err(AccessError::Vault(VaultError::InUse { .. }))
+    ));
+    // The device sleeps: no timer fires, the wall clock may stand; the first call finds the time gone.
+    clock.forward(300);
+    assert!(session.guard().is_err());
+    assert!(session.guard().is_err(), "and it stays locked");
+    clock.forward(1);
+    assert!(session.guard().is_err());
+    // The vault is free again, and the lock is in the trail.
+    let guard = try_unlock(home.path()).unwrap();
+    let kinds: Vec<AuditKind> = guard
+        .audit_trail()
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.kind)
+        .collect();
+    assert_eq!(
+        kinds[kinds.len() - 2..],
+        [AuditKind::Lock, AuditKind::Unlock]
+    );
+}
+
+#[test]
+fn locking_by_hand_is_at_once_and_twice_is_no_error() {
+    let home = tempfile::tempdir().unwrap();
+    let clock = Arc::new(HandClock::default());
+    let (guard, _) = make_vault_at(home.path(), clock.clone());
+    let session = Session::start(guard, IDLE, clock);
+    session.lock().unwrap();
+    session.lock().unwrap();
+    assert!(session.guard().is_err());
+    try_unlock(home.path()).unwrap();
+}
