@@ -2,7 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use pocketchart_core::access::{
-    AccessError, EditState, Origin, PeerSettings, PullCursor, Pulled, Saved,
+    AccessError, AuditKind, EditState, Origin, PeerSettings, PullCursor, Pulled, Saved,
 };
 use pocketchart_core::fhir::ResourceType;
 use pocketchart_core::fhir::search::Query;
@@ -41,7 +41,7 @@ fn bytes_come_back_exactly_and_survive_a_restart() {
         assert_eq!(record.version, None);
     }
     assert!(guard.get(&name("Patient/none")).unwrap().is_none());
-    assert!(guard.lost_changes().is_none());
+    assert!(guard.lost_changes().unwrap().is_none());
     let check = guard.check().unwrap();
     assert_eq!((check.problems, check.records), (vec![], 3));
 }
@@ -272,12 +272,39 @@ fn a_store_behind_its_audit_trail_is_reported() {
     drop(guard);
     std::fs::write(&store, &older).unwrap();
     let guard = unlock(home.path());
-    let lost = guard.lost_changes().unwrap();
+    let lost = guard.lost_changes().unwrap().unwrap();
     assert_eq!(lost.changes, 3);
     assert!(guard.check().unwrap().problems[0].contains("3 changes lost"));
     assert_eq!(
         guard.get(&name("Patient/a")).unwrap().unwrap().text,
         patient("a", "1")
+    );
+    // New changes must not take the lost ones' place: it is still reported, until a person has taken note.
+    for n in 0..9 {
+        guard
+            .put(&resource(&patient("a", &format!("3{n}"))))
+            .unwrap();
+    }
+    drop(guard);
+    for _ in 0..2 {
+        let guard = unlock(home.path());
+        assert_eq!(guard.lost_changes().unwrap().unwrap().changes, 3);
+        assert_eq!(guard.check().unwrap().problems.len(), 1);
+    }
+    unlock(home.path()).accept_loss().unwrap();
+    let guard = unlock(home.path());
+    assert!(guard.lost_changes().unwrap().is_none());
+    assert!(guard.check().unwrap().problems.is_empty());
+    let lost: Vec<_> = guard
+        .audit_trail()
+        .unwrap()
+        .into_iter()
+        .filter(|e| e.kind == AuditKind::Lost)
+        .collect();
+    assert_eq!(
+        (lost.len(), lost[0].count),
+        (1, Some(3)),
+        "the trail keeps it"
     );
 }
 

@@ -69,7 +69,7 @@ impl Identity {
             "127.0.0.1".to_owned(),
             "::1".to_owned(),
         ];
-        if !address.is_unspecified() && !address.is_loopback() {
+        if !address.is_loopback() {
             names.push(address.to_string());
         }
         let mut params = CertificateParams::new(names).map_err(failed)?;

@@ -53,6 +53,9 @@ pub enum HubError {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// 0.0.0.0 or [::].
+    #[error("listen on one address of this machine: a certificate cannot name them all")]
+    NoOneAddress,
     /// A file beside the vault.
     #[error("writing {file}: {source}")]
     File {
@@ -108,8 +111,12 @@ impl Hub {
     ) -> Result<Self, HubError> {
         let guard = guard.acting_as(Person::hub_admin());
         // A hub gives out versions; a record without one, or with another server's, would be overwritten unseen.
-        if !guard.pending(None)?.is_empty() || !guard.peers()?.is_empty() {
+        let status = guard.status()?;
+        if !status.waiting.is_empty() || !status.servers.is_empty() {
             return Err(HubError::VaultOfADevice);
+        }
+        if address.ip().is_unspecified() {
+            return Err(HubError::NoOneAddress);
         }
         let identity = Identity::of(&guard)?;
         let listen = |source| HubError::Listen { address, source };

@@ -39,13 +39,10 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; an ambiguous name (several servers) is one.
     pub fn get(&self, name: &Reference) -> Result<Option<Record>, AccessError> {
-        let record =
-            self.shared
-                .store
-                .read(&self.role.permit(), |reader| match reader.find(name)? {
-                    Some(whole) => reader.record(&whole),
-                    None => Ok::<_, crate::store::StoreError>(None),
-                })?;
+        let record = self.read(|reader| match reader.find(name)? {
+            Some(whole) => reader.record(&whole),
+            None => Ok::<_, crate::store::StoreError>(None),
+        })?;
         if record.is_some() {
             self.note(AuditKind::Read, &name.to_string(), None, None)?;
         }
@@ -57,22 +54,23 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; a page link that is not from this search is one.
     pub fn search(&self, query: &Query) -> Result<Page, AccessError> {
-        let (key, person) = (&self.shared.cursor_key, self.person.id());
-        let after = query
-            .cursor
-            .as_deref()
-            .map(|sealed| cursor::open(key, person, query, sealed))
-            .transpose()?;
-        let permit = self.role.permit();
-        let mut records = self.shared.store.read(&permit, |reader| {
-            reader.search(query, after.as_ref(), query.count + 1)
-        })?;
+        let person = self.person.id();
+        let open = |sealed| {
+            self.with_open(|open| Ok(cursor::open(&open.cursor_key, person, query, sealed)?))
+        };
+        let after = query.cursor.as_deref().map(open).transpose()?;
+        let mut records =
+            self.read(|reader| reader.search(query, after.as_ref(), query.count + 1))?;
         let mut next = None;
         let fits = fitting(records.iter().take(query.count).map(|r| r.text.len()));
         if records.len() > fits {
             records.truncate(fits);
             if let Some(last) = records.last() {
-                let cursor = Some(cursor::seal(key, person, query, &last.position())?);
+                let position = last.position();
+                let seal = |open: &super::guard::Open| {
+                    Ok(cursor::seal(&open.cursor_key, person, query, &position)?)
+                };
+                let cursor = Some(self.with_open(seal)?);
                 next = Some(Query {
                     cursor,
                     ..query.clone()
@@ -100,17 +98,14 @@ impl Guard {
     pub fn put(&self, resource: &Resource<'_>) -> Result<Saved, AccessError> {
         let change_id = rng::make_uuid()?;
         self.written(&resource.name().to_string(), |guard| {
-            guard
-                .shared
-                .store
-                .write(&guard.role.permit(), Durability::Full, |tx| {
-                    let peer = match tx.find(resource.name())? {
-                        Some(name) => name.peer,
-                        // Written again after a deletion that waits: it goes back to where it was.
-                        None => tx.edited_on(resource.name())?.unwrap_or(PeerId::FIRST),
-                    };
-                    tx.put_local(peer, resource, guard.author(&change_id))
-                })
+            guard.write(Durability::Full, |tx| {
+                let peer = match tx.find(resource.name())? {
+                    Some(name) => name.peer,
+                    // Written again after a deletion that waits: it goes back to where it was.
+                    None => tx.edited_on(resource.name())?.unwrap_or(PeerId::FIRST),
+                };
+                tx.put_local(peer, resource, guard.author(&change_id))
+            })
         })
     }
 
@@ -121,15 +116,10 @@ impl Guard {
     pub fn delete(&self, name: &Reference) -> Result<Option<Saved>, AccessError> {
         let change_id = rng::make_uuid()?;
         self.written(&format!("delete {name}"), |guard| {
-            guard
-                .shared
-                .store
-                .write(&guard.role.permit(), Durability::Full, |tx| {
-                    match tx.find(name)? {
-                        Some(whole) => tx.delete_local(&whole, guard.author(&change_id)),
-                        None => Ok(None),
-                    }
-                })
+            guard.write(Durability::Full, |tx| match tx.find(name)? {
+                Some(whole) => tx.delete_local(&whole, guard.author(&change_id)),
+                None => Ok(None),
+            })
         })
     }
 
@@ -141,8 +131,11 @@ impl Guard {
     ) -> Result<R, AccessError> {
         self.note(AuditKind::Write, what, None, None)?;
         let (answer, revision) = write(self).map_err(Into::into)?;
-        self.note(AuditKind::Written, what, None, Some(revision))?;
-        Ok(answer)
+        match self.note(AuditKind::Written, what, None, Some(revision)) {
+            Ok(()) => Ok(answer),
+            Err(AccessError::Audit(error)) => Err(AccessError::StoredUnnoted(error)),
+            Err(other) => Err(other),
+        }
     }
 
     fn author<'a>(&'a self, change_id: &'a str) -> Author<'a> {

@@ -51,7 +51,7 @@ impl Guard {
     /// [`AccessError`].
     pub fn fetch(&self, name: &Reference) -> Result<Fetched, AccessError> {
         let whole = Self::on_first_peer(name);
-        let fetched = self.shared.store.read(&self.role.permit(), |reader| {
+        let fetched = self.read(|reader| {
             Ok::<_, StoreError>(match reader.record(&whole)? {
                 Some(record) => Fetched::Found(record),
                 None if reader.is_gone(name)? => Fetched::Gone,
@@ -79,26 +79,23 @@ impl Guard {
         };
         let mut at_entry = 0;
         let result = self.written(&what, |guard| {
-            guard
-                .shared
-                .store
-                .write(&guard.role.permit(), Durability::Full, |tx| {
-                    let stamp = tx.next_stamp(guard.shared.clock.now())?;
-                    let mut done = Vec::with_capacity(writes.len());
-                    for (index, write) in writes.iter().enumerate() {
-                        at_entry = index;
-                        done.push(match write {
-                            Write::Put {
-                                resource,
-                                condition,
-                            } => Some(tx.serve_put(resource, condition, stamp)??),
-                            Write::Delete { name, condition } => {
-                                tx.serve_delete(name, condition, stamp)??
-                            }
-                        });
-                    }
-                    Ok::<_, AccessError>(done)
-                })
+            guard.write(Durability::Full, |tx| {
+                let stamp = tx.next_stamp(guard.shared.clock.now())?;
+                let mut done = Vec::with_capacity(writes.len());
+                for (index, write) in writes.iter().enumerate() {
+                    at_entry = index;
+                    done.push(match write {
+                        Write::Put {
+                            resource,
+                            condition,
+                        } => Some(tx.serve_put(resource, condition, stamp)??),
+                        Write::Delete { name, condition } => {
+                            tx.serve_delete(name, condition, stamp)??
+                        }
+                    });
+                }
+                Ok::<_, AccessError>(done)
+            })
         });
         result.map_err(|error| (at_entry, error))
     }

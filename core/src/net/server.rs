@@ -21,7 +21,7 @@ pub struct Server {
 }
 
 /// What a server answered.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Answer {
     /// HTTP status code.
     pub status: u16,
@@ -177,7 +177,12 @@ impl Server {
             }
             body.extend_from_slice(&piece);
         }
-        let text = String::from_utf8(body).map_err(|_| NetError::NotText)?;
+        let text = match String::from_utf8(body) {
+            Ok(text) => text,
+            // An error page in another encoding is an error all the same: its status is what counts.
+            Err(_) if !status.is_success() => String::new(),
+            Err(_) => return Err(NetError::NotText),
+        };
         Ok(Answer {
             status: status.as_u16(),
             version,
@@ -197,6 +202,13 @@ fn bearer(token: &SecretText) -> Result<HeaderValue, NetError> {
         .map_err(|_| NetError::BadToken)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// Without the content, which is PHI.
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Answer({}, {} bytes)", self.status, self.text.len())
+    }
 }
 
 #[cfg(test)]

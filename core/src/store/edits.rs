@@ -40,7 +40,7 @@ pub enum SentKind {
 }
 
 /// A changed record, for the push.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Pending {
     /// Its name.
     pub name: RecordName,
@@ -178,9 +178,14 @@ impl Tx<'_> {
         let rid = self.intern(peer.0, resource.name())?;
         let edit = self.edit_row(rid)?;
         let body = self.record_at(rid)?;
-        if body
+        // What the server refused can be sent again as it is.
+        let refused = edit
             .as_ref()
-            .is_some_and(|body| body.text == resource.text())
+            .is_some_and(|edit| edit.state == EditState::Refused);
+        if !refused
+            && body
+                .as_ref()
+                .is_some_and(|body| body.text == resource.text())
         {
             return Ok(Saved::Unchanged);
         }
@@ -442,5 +447,12 @@ fn kind_of(number: i64) -> SentKind {
         SentKind::Put
     } else {
         SentKind::Delete
+    }
+}
+
+/// Without the content, which is PHI.
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pending({:?}, {:?})", self.name.reference, self.state)
     }
 }

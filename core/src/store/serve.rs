@@ -15,7 +15,7 @@ pub struct Precondition {
 }
 
 /// A write that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Committed {
     /// The record.
     pub name: Reference,
@@ -199,4 +199,11 @@ fn refusal(name: &Reference, newest: Option<&Newest>, condition: &Precondition) 
         name: name.clone(),
         current,
     })
+}
+
+/// Without the content, which is PHI.
+impl std::fmt::Debug for Committed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Committed({:?}, version {})", self.name, self.version)
+    }
 }

@@ -44,14 +44,17 @@ pub(crate) fn run(global: &Global, args: &Sync) -> Result<ExitCode, Failure> {
             drop(bars);
             tell(global, &url, &report);
         }
-        let waiting = guard.pending(None)?;
+        let waiting = guard.status()?.waiting;
         let for_a_person = waiting
             .iter()
             .filter(|p| p.state != EditState::Waiting)
             .count();
         if for_a_person > 0 {
+            let n = u64::try_from(for_a_person).unwrap_or(u64::MAX);
+            let wait = if n == 1 { "waits" } else { "wait" };
             eprintln!(
-                "pocketchart: {for_a_person} changed records wait for a person (see `pocketchart status`)"
+                "pocketchart: {} {wait} for a person (see `pocketchart status`)",
+                count(n, "changed record")
             );
             return Ok(ExitCode::from(WAITS_FOR_A_PERSON));
         }

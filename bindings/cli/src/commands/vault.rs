@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(crate) fn run(global: &Global, command: &Vault) -> Result<ExitCode, Failure> {
     match command {
         Vault::Create => create(global),
-        Vault::Check => check(global),
+        Vault::Check { accept_loss } => check(global, *accept_loss),
     }
 }
 
@@ -63,8 +63,14 @@ fn create(global: &Global) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn check(global: &Global) -> Result<ExitCode, Failure> {
-    let found = with_session(global, |session| Ok(session.guard()?.check()?))?;
+fn check(global: &Global, accept_loss: bool) -> Result<ExitCode, Failure> {
+    let found = with_session(global, |session| {
+        let guard = session.guard()?;
+        if accept_loss {
+            guard.accept_loss()?;
+        }
+        Ok(guard.check()?)
+    })?;
     let object = json!({
         "ok": found.problems.is_empty(),
         "records": found.records,
