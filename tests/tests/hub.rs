@@ -1,6 +1,7 @@
 //! The hub as a FHIR client sees it, on a real socket with TLS.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+use pocketchart_core::access::AccessError;
 use pocketchart_core::fhir::bundle::{Bundle, Writer};
 use pocketchart_core::fhir::{Resource, outcome};
 use pocketchart_core::net::{Answer, NetError, Server};
@@ -454,12 +455,18 @@ async fn a_vault_with_waiting_changes_or_a_server_is_no_hub() {
     let (guard, _) = make_vault(home.path());
     guard.put(&resource(&patient("a", "1"))).unwrap();
     let start = || Hub::start(guard.clone(), home.path(), address);
-    assert!(matches!(start().await, Err(HubError::VaultOfADevice)));
+    assert!(matches!(
+        start().await,
+        Err(HubError::Access(AccessError::VaultOfADevice))
+    ));
     guard.delete(&name("Patient/a")).unwrap();
     start().await.unwrap().stop().await.unwrap();
     let server = "https://one.example/fhir";
     guard
         .remember_peer(server, &PeerSettings::default())
         .unwrap();
-    assert!(matches!(start().await, Err(HubError::VaultOfADevice)));
+    assert!(matches!(
+        start().await,
+        Err(HubError::Access(AccessError::VaultOfADevice))
+    ));
 }

@@ -219,7 +219,8 @@ fn each_release_and_each_write_is_in_the_audit_trail() {
     guard
         .search(&Query::parse("Patient?_id=a").unwrap())
         .unwrap();
-    guard.clone().lock().unwrap();
+    guard.lock().unwrap();
+    let guard = unlock(home.path());
     let trail: Vec<String> = guard
         .audit_trail()
         .unwrap()
@@ -241,12 +242,14 @@ fn each_release_and_each_write_is_in_the_audit_trail() {
             "owner Unlock  None false",
             "owner Write Patient/a None false",
             "owner Written Patient/a None true",
-            "owner Read Patient/a None false",
+            "owner Read Patient/a Some(1) false",
+            "owner Read Patient/none Some(0) false",
             "owner Search Patient?_id=a&_sort=_lastUpdated%2C_id&_count=50 Some(1) false",
             "owner Lock  None false",
+            "owner Unlock  None false",
         ]
     );
-    assert_eq!(guard.check().unwrap().audit_entries, 7);
+    assert_eq!(guard.check().unwrap().audit_entries, 9);
 }
 
 /// An older copy of the store beside a newer audit trail: opens, and says so.

@@ -257,6 +257,11 @@ async fn many_changes_go_in_bundles_and_one_stale_one_does_not_hold_them_up() {
     assert_eq!(waiting(&tablet).len(), 1);
 }
 
+/// What a server says of itself that has one type.
+const KNOWS_ONE_TYPE: &str = r#"{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1","rest":[{"resource":[{"type":"Basic"}]}]}"#;
+/// And what it answers to a search of it.
+const NOTHING_FOUND: &str = r#"{"resourceType":"Bundle","type":"searchset"}"#;
+
 /// A server that refuses one record for good, and fails on another.
 async fn moody_server() -> String {
     use axum::extract::Path;
@@ -274,11 +279,14 @@ async fn moody_server() -> String {
             }
         }
     };
-    let metadata = || async { "{\"resourceType\":\"CapabilityStatement\",\"rest\":[]}" };
-    let app = axum::Router::new().route("/metadata", get(metadata)).route(
-        "/Patient/{id}",
-        get(|| async { StatusCode::NOT_FOUND }).put(put),
-    );
+    let metadata = || async { KNOWS_ONE_TYPE };
+    let app = axum::Router::new()
+        .route("/metadata", get(metadata))
+        .route("/Basic", get(|| async { NOTHING_FOUND }))
+        .route(
+            "/Patient/{id}",
+            get(|| async { StatusCode::NOT_FOUND }).put(put),
+        );
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -301,9 +309,10 @@ async fn a_refused_change_is_set_aside_with_the_reason_and_tried_again_after_an_
         Some("422 business-rule"),
         "codes, never the server's words"
     );
+    let again = phone.sync().await;
     assert_eq!(
-        phone.sync().await,
-        pocketchart_core::sync::Report::default(),
+        (again.sent, again.refused),
+        (0, 0),
         "not tried again by itself"
     );
     phone.put(&patient("bad", "2"));
@@ -436,10 +445,8 @@ where
     F: Fn(&str, &str, &str) -> (u16, String) + Clone + Send + Sync + 'static,
 {
     let answer = async move |method: Method, uri: Uri, body: String| match uri.path() {
-        "/metadata" => (
-            StatusCode::OK,
-            "{\"resourceType\":\"CapabilityStatement\",\"rest\":[]}".to_owned(),
-        ),
+        "/metadata" => (StatusCode::OK, KNOWS_ONE_TYPE.to_owned()),
+        "/Basic" => (StatusCode::OK, NOTHING_FOUND.to_owned()),
         path => {
             let (status, text) = script(method.as_str(), path, &body);
             (StatusCode::from_u16(status).unwrap(), text)
@@ -678,7 +685,7 @@ async fn pages_too_large_to_hold_are_asked_for_in_smaller_ones() {
             "{{\"resourceType\":\"Bundle\",\"type\":\"searchset\",{padding}\"entry\":[{{\"resource\":{record}}}]}}"
         )
     };
-    let metadata = async || "{\"resourceType\":\"CapabilityStatement\",\"rest\":[{\"resource\":[{\"type\":\"Patient\"}]}]}";
+    let metadata = async || KNOWS_ONE_TYPE.replace("Basic", "Patient");
     let app = axum::Router::new()
         .route("/metadata", axum::routing::get(metadata))
         .route("/Patient", axum::routing::get(page));
@@ -749,4 +756,53 @@ async fn a_record_the_server_fails_on_does_not_hold_up_the_others() {
         .map(|pending| pending.name.reference.to_string())
         .collect();
     assert_eq!(names, ["Patient/a", "Patient/c"]);
+}
+
+/// Nothing of a person goes to a server that has not shown that it is one: a mistyped address, a portal, a web page.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_before_the_server_has_shown_what_it_is() {
+    use axum::http::StatusCode;
+    let statement = |kind: &str, version: &str, types: &str| {
+        format!(
+            "{{\"resourceType\":\"{kind}\",\"fhirVersion\":\"{version}\",\"rest\":[{{\"resource\":[{types}]}}]}}"
+        )
+    };
+    let one = "{\"type\":\"Patient\"}";
+    for (status, metadata) in [
+        (StatusCode::NOT_FOUND, String::new()),
+        (StatusCode::OK, "<html>Welcome</html>".into()),
+        (StatusCode::OK, statement("Patient", "4.0.1", one)),
+        (
+            StatusCode::OK,
+            statement("CapabilityStatement", "5.0.0", one),
+        ),
+        (
+            StatusCode::OK,
+            statement("CapabilityStatement", "4.0.1", ""),
+        ),
+    ] {
+        let posts = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = posts.clone();
+        let app = axum::Router::new()
+            .route(
+                "/metadata",
+                axum::routing::get(move || async move { (status, metadata) }),
+            )
+            .fallback(move || async move {
+                counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                "hello"
+            });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let phone = Device::of(Server::new(&url, None, None).unwrap());
+        phone.put(&patient("a", "1"));
+        assert!(phone.try_sync().await.is_err());
+        assert_eq!(posts.load(std::sync::atomic::Ordering::SeqCst), 0);
+        let waits = waiting(&phone);
+        assert_eq!(
+            (waits[0].state, waits[0].sent.is_none()),
+            (EditState::Waiting, true)
+        );
+    }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Global {
     /// Print JSON for programs, one object a line
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Print results and errors only
+    /// Print only what was asked for, and errors
     #[arg(long, global = true)]
     pub(crate) quiet: bool,
 }

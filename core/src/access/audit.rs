@@ -46,6 +46,8 @@ pub enum AuditKind {
     Push,
     /// Files and chain were checked.
     Check,
+    /// Requests were turned away.
+    Denied,
     /// The store was found older than this trail; the entry counts what is missing.
     Lost,
 }

@@ -21,6 +21,11 @@ pub enum AccessError {
     /// It was stored, but the entry that says so could not be written. Do not store it again.
     #[error("stored, but not noted in the audit trail: {0}")]
     StoredUnnoted(AuditError),
+    /// The vault belongs to a device, not to a hub.
+    #[error(
+        "this vault belongs to a device (changes wait in it, or it syncs with a server): make one for the hub"
+    )]
+    VaultOfADevice,
     /// The vault was locked meanwhile.
     #[error("the vault is locked")]
     Locked,

@@ -14,7 +14,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn peers(&self) -> Result<Vec<(PeerId, String, PeerSettings)>, AccessError> {
-        Ok(self.read(|reader| reader.peers())?)
+        self.read(|reader| reader.peers())
     }
 
     /// Remembers a server, or its new settings.
@@ -32,7 +32,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn pull_cursor(&self, peer: PeerId, kind: ResourceType) -> Result<PullCursor, AccessError> {
-        Ok(self.read(|reader| reader.pull_cursor(peer, kind))?)
+        self.read(|reader| reader.pull_cursor(peer, kind))
     }
 
     /// Stores a page and the cursor behind it, in one transaction. Answers with what became of each record.

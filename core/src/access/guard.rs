@@ -136,7 +136,7 @@ impl Guard {
         self.note(
             AuditKind::Lost,
             "",
-            Some(Digested::counted(lost.changes)),
+            Some(Digested::counted(u64::try_from(lost.changes).unwrap_or(0))),
             Some(acknowledged),
         )?;
         self.write(Durability::Full, |tx| tx.go_on_behind(acknowledged))?;
@@ -299,9 +299,9 @@ pub(super) struct Digested {
 
 impl Digested {
     /// A count alone.
-    fn counted(count: i64) -> Self {
+    pub(super) fn counted(count: u64) -> Self {
         Self {
-            count: u64::try_from(count).unwrap_or(0),
+            count,
             digest: None,
         }
     }

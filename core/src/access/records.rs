@@ -43,9 +43,9 @@ impl Guard {
             Some(whole) => reader.record(&whole),
             None => Ok::<_, crate::store::StoreError>(None),
         })?;
-        if record.is_some() {
-            self.note(AuditKind::Read, &name.to_string(), None, None)?;
-        }
+        // Also a look-up that finds nothing: asking is an act.
+        let found = Digested::of(record.iter().map(|record| record.text.as_str()));
+        self.note(AuditKind::Read, &name.to_string(), Some(found), None)?;
         Ok(record)
     }
 

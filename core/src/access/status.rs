@@ -172,10 +172,14 @@ impl Guard {
 
 impl std::fmt::Display for LostChanges {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "the records are older than the audit trail: {} changes lost, the newest of {}. Was an older copy restored?",
-            self.changes, self.newest
-        )
+        {
+            let (n, s) = (self.changes, if self.changes == 1 { "" } else { "s" });
+            write!(
+                f,
+                "the records are older than the audit trail: {n} change{s} lost, the newest of {}. Was an older copy \
+                 restored?",
+                self.newest
+            )
+        }
     }
 }

@@ -12,6 +12,8 @@ pub(super) const MAX_ANSWER_BYTES: usize = 128 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two pieces of an answer, so that a slow line is not an error but a silent one is.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// For a whole answer: a line that drips must not keep a vault open for hours.
+const WHOLE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// A FHIR server.
 pub struct Server {
@@ -62,6 +64,7 @@ impl Server {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
+            .timeout(WHOLE_TIMEOUT)
             .user_agent(concat!("pocketchart/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
             .build()

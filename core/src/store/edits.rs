@@ -24,6 +24,8 @@ pub enum EditState {
 pub enum Saved {
     /// Stored, and waiting to be sent.
     Queued,
+    /// Stored; but the server has a newer version, so nothing is sent until a person decides.
+    InConflict,
     /// The bytes are those that are there already; nothing is sent.
     Unchanged,
     /// Nothing is left to send: what was never sent was deleted again, or changed back.
@@ -175,6 +177,7 @@ impl Tx<'_> {
         resource: &Resource<'_>,
         author: Author<'_>,
     ) -> Result<Saved, StoreError> {
+        self.must_not_be_served()?;
         let rid = self.intern(peer.0, resource.name())?;
         let edit = self.edit_row(rid)?;
         let body = self.record_at(rid)?;
@@ -218,7 +221,7 @@ impl Tx<'_> {
             },
         )?;
         self.queue(rid, author)?;
-        Ok(Saved::Queued)
+        Ok(saved_as(edit.as_ref()))
     }
 
     /// Deletes a record here and queues the deletion. `None`: there is no such record.
@@ -227,11 +230,13 @@ impl Tx<'_> {
         name: &RecordName,
         author: Author<'_>,
     ) -> Result<Option<Saved>, StoreError> {
+        self.must_not_be_served()?;
         let Some(body) = self.record(name)? else {
             return Ok(None);
         };
         let rid = body.rid;
-        match self.edit_row(rid)? {
+        let edit = self.edit_row(rid)?;
+        match &edit {
             None => self.start_edit(rid, body.version.as_deref(), true)?,
             Some(edit) if edit.base.is_none() && edit.is_untouched_by_server() => {
                 self.remove_body(name.peer.0, rid)?;
@@ -242,7 +247,7 @@ impl Tx<'_> {
         }
         self.remove_body(name.peer.0, rid)?;
         self.queue(rid, author)?;
-        Ok(Some(Saved::Queued))
+        Ok(Some(saved_as(edit.as_ref())))
     }
 
     /// Keeps what goes out now, before it goes: exact bytes, and the newest change in them. `false`: the record was
@@ -431,6 +436,14 @@ impl EditRow {
     /// Nothing was sent that may have arrived, and the server has nothing newer.
     fn is_untouched_by_server(&self) -> bool {
         self.sent_kind.is_none() && self.state != EditState::Conflict
+    }
+}
+
+/// What a further change of a record with this edit is.
+fn saved_as(edit: Option<&EditRow>) -> Saved {
+    match edit {
+        Some(edit) if edit.state == EditState::Conflict => Saved::InConflict,
+        _ => Saved::Queued,
     }
 }
 

@@ -87,6 +87,25 @@ impl Reader<'_> {
 }
 
 impl Tx<'_> {
+    /// From now on this vault is changed through its hub only.
+    pub(crate) fn set_served(&self) -> Result<(), StoreError> {
+        self.set("served", 1)
+    }
+
+    /// Refuses local changes in a hub's vault: they would be served without a version of their own.
+    pub(super) fn must_not_be_served(&self) -> Result<(), StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM setting WHERE name = 'served')";
+        let served: bool = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([], |row| row.get(0))?;
+        if served {
+            Err(StoreError::Served)
+        } else {
+            Ok(())
+        }
+    }
+
     /// The stamp of everything this transaction commits: later than every stamp before it, whatever the wall clock
     /// does, so that whoever reads in stamp order misses nothing.
     pub(crate) fn next_stamp(&self, now: Instant) -> Result<Instant, StoreError> {

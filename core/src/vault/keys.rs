@@ -36,8 +36,14 @@ pub struct DatabaseKey<'a> {
 }
 
 /// Whether `home` holds a vault, complete or not.
-pub fn exists(home: &Path) -> bool {
-    Layout::of(home).vault.exists()
+///
+/// # Errors
+/// [`VaultError::Io`] when the folder may not be looked into.
+pub fn exists(home: &Path) -> Result<bool, VaultError> {
+    let vault = Layout::of(home).vault;
+    vault
+        .try_exists()
+        .map_err(VaultError::io("looking into", home))
 }
 
 /// Makes a vault in `home`, opened by `passphrase` and by a recovery code.
@@ -57,7 +63,7 @@ pub fn create<E: From<VaultError>>(
     let layout = Layout::of(home);
     files::make_private_folder(home)?;
     let lock = LockFile::take(&layout.lock())?;
-    if exists(home) {
+    if exists(home)? {
         return Err(VaultError::Exists {
             home: home.to_owned(),
         }
@@ -80,7 +86,7 @@ pub fn create<E: From<VaultError>>(
 /// [`VaultError`]. Nothing is changed on disk.
 pub fn unlock(home: &Path, secret: &Secret) -> Result<Vault, VaultError> {
     let layout = Layout::of(home);
-    if !exists(home) {
+    if !exists(home)? {
         return Err(VaultError::Missing {
             home: home.to_owned(),
         });

@@ -4,14 +4,14 @@ use super::sync::WAITS_FOR_A_PERSON;
 use super::with_session;
 use crate::args::Global;
 use crate::failure::Failure;
-use crate::output::{count, grouped, say};
+use crate::output::{count, grouped, result};
 use pocketchart_core::access::{EditState, Status, Waiting};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
 pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
     let status = with_session(global, |session| Ok(session.guard()?.status()?))?;
-    say(global, &words(&status), &object(&status));
+    result(global, &words(&status), &object(&status));
     let for_a_person = status.waiting.iter().any(|p| p.state != EditState::Waiting);
     let lost = status.lost.is_some();
     Ok(match (for_a_person, lost) {
