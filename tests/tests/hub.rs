@@ -1,6 +1,7 @@
 //! The hub as a FHIR client sees it, on a real socket with TLS.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+use pocketchart_core::access::AccessError;
 use pocketchart_core::fhir::bundle::{Bundle, Writer};
 use pocketchart_core::fhir::{Resource, outcome};
 use pocketchart_core::net::{Answer, NetError, Server};
@@ -310,6 +311,16 @@ async fn bad_requests_get_outcomes_that_name_the_fault() {
         codes(&client.put("Binary/a", &large, None).await.unwrap()),
         (413, "too-long".into())
     );
+    // Small enough as it was sent, too large with its meta.
+    let frame = "{\"resourceType\":\"Binary\",\"id\":\"a\",\"data\":\"\"}".len();
+    let full = format!(
+        "{{\"resourceType\":\"Binary\",\"id\":\"a\",\"data\":\"{}\"}}",
+        "A".repeat(16 * 1024 * 1024 - frame)
+    );
+    assert_eq!(
+        codes(&client.put("Binary/a", &full, None).await.unwrap()),
+        (413, "too-long".into())
+    );
     assert!(
         hub.guard.status().unwrap().counts.is_empty(),
         "nothing was stored"
@@ -402,4 +413,60 @@ async fn a_restarted_hub_is_the_same_hub() {
         assert!(client.get("metadata").await.is_err());
     }
     assert_eq!(seen[0], seen[1]);
+}
+
+/// The base URL without its slash is the same address: same limits, same token.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_transaction_goes_to_the_base_url_with_and_without_a_slash() {
+    let hub = TestHub::start().await;
+    let ready = hub.hub.ready();
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap();
+    // reqwest itself, since our own client always writes the slash.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let authority = reqwest::Certificate::from_pem(read(&ready.ca_file).as_bytes()).unwrap();
+    let client = reqwest::Client::builder()
+        .add_root_certificate(authority)
+        .build()
+        .unwrap();
+    let large = format!(
+        "{{\"resourceType\":\"Binary\",\"id\":\"a\",\"data\":\"{}\"}}",
+        "A".repeat(3 * 1024 * 1024)
+    );
+    for slash in ["/", ""] {
+        let mut transaction = Writer::new("transaction", &[]);
+        transaction.put("Binary/a", &large, None, false);
+        let request = client
+            .post(format!("{}{slash}", ready.url))
+            .body(transaction.finish());
+        let refused = request.try_clone().unwrap().send().await.unwrap();
+        assert_eq!(refused.status().as_u16(), 401, "{slash}");
+        let answer = request.bearer_auth(read(&ready.token_file)).send().await;
+        assert_eq!(answer.unwrap().status().as_u16(), 200, "{slash}");
+    }
+}
+
+/// A hub over a device's vault would overwrite what waits there: it knows no version of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_with_waiting_changes_or_a_server_is_no_hub() {
+    use pocketchart_core::access::PeerSettings;
+    use pocketchart_hub::{Hub, HubError};
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let home = tempfile::tempdir().unwrap();
+    let (guard, _) = make_vault(home.path());
+    guard.put(&resource(&patient("a", "1"))).unwrap();
+    let start = || Hub::start(guard.clone(), home.path(), address);
+    assert!(matches!(
+        start().await,
+        Err(HubError::Access(AccessError::VaultOfADevice))
+    ));
+    guard.delete(&name("Patient/a")).unwrap();
+    start().await.unwrap().stop().await.unwrap();
+    let server = "https://one.example/fhir";
+    guard
+        .remember_peer(server, &PeerSettings::default())
+        .unwrap();
+    assert!(matches!(
+        start().await,
+        Err(HubError::Access(AccessError::VaultOfADevice))
+    ));
 }

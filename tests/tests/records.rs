@@ -1,7 +1,10 @@
 //! Records in one vault: exact bytes, search, local changes, and what survives.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use pocketchart_core::access::{AccessError, EditState, Origin, Saved};
+use pocketchart_core::access::{
+    AccessError, AuditKind, EditState, Origin, PeerSettings, PullCursor, Pulled, Saved,
+};
+use pocketchart_core::fhir::ResourceType;
 use pocketchart_core::fhir::search::Query;
 use pocketchart_tests::*;
 
@@ -38,7 +41,7 @@ fn bytes_come_back_exactly_and_survive_a_restart() {
         assert_eq!(record.version, None);
     }
     assert!(guard.get(&name("Patient/none")).unwrap().is_none());
-    assert!(guard.lost_changes().is_none());
+    assert!(guard.lost_changes().unwrap().is_none());
     let check = guard.check().unwrap();
     assert_eq!((check.problems, check.records), (vec![], 3));
 }
@@ -156,6 +159,56 @@ fn the_outbox_keeps_one_row_per_change_and_forgets_what_was_never_sent() {
     assert!(guard.get(&name("Patient/a")).unwrap().is_none());
 }
 
+/// Undoing a deletion must not make a record of another server's.
+#[test]
+fn a_record_written_again_after_its_deletion_goes_back_to_its_server() {
+    let home = tempfile::tempdir().unwrap();
+    let (guard, _) = make_vault(home.path());
+    let [_, second] = ["https://one.example/fhir", "https://two.example/fhir"]
+        .map(|url| guard.remember_peer(url, &PeerSettings::default()).unwrap());
+    let kind = ResourceType::named("Patient").unwrap();
+    let (text, cursor) = (patient("a", "1"), PullCursor::default());
+    guard
+        .take_page(second, kind, &[resource(&text)], &cursor, |_, _| {
+            Pulled::Take
+        })
+        .unwrap();
+    guard.delete(&name("Patient/a")).unwrap();
+    guard.put(&resource(&patient("a", "2"))).unwrap();
+    let pending = guard.pending(None).unwrap();
+    assert_eq!((pending.len(), pending[0].name.peer), (1, second));
+}
+
+/// Whatever stamp a server invents, the index row it makes is found again when the record changes.
+#[test]
+fn an_update_moves_the_row_of_an_absurd_stamp() {
+    let home = tempfile::tempdir().unwrap();
+    let (guard, _) = make_vault(home.path());
+    let peer = guard
+        .remember_peer("https://one.example/fhir", &PeerSettings::default())
+        .unwrap();
+    let kind = ResourceType::named("Patient").unwrap();
+    for at in [
+        "-000500-01-01T00:00:00Z",
+        "9999-12-30T22:00:00.999Z",
+        "2026-01-01T00:00:00Z",
+    ] {
+        let text = format!(
+            "{{\"resourceType\":\"Patient\",\"id\":\"a\",\"meta\":{{\"lastUpdated\":\"{at}\"}}}}"
+        );
+        guard
+            .take_page(
+                peer,
+                kind,
+                &[resource(&text)],
+                &PullCursor::default(),
+                |_, _| Pulled::Take,
+            )
+            .unwrap();
+        assert_eq!(ids(&guard, "Patient"), ["a"], "{at}");
+    }
+}
+
 #[test]
 fn each_release_and_each_write_is_in_the_audit_trail() {
     let home = tempfile::tempdir().unwrap();
@@ -166,7 +219,8 @@ fn each_release_and_each_write_is_in_the_audit_trail() {
     guard
         .search(&Query::parse("Patient?_id=a").unwrap())
         .unwrap();
-    guard.clone().lock().unwrap();
+    guard.lock().unwrap();
+    let guard = unlock(home.path());
     let trail: Vec<String> = guard
         .audit_trail()
         .unwrap()
@@ -188,12 +242,14 @@ fn each_release_and_each_write_is_in_the_audit_trail() {
             "owner Unlock  None false",
             "owner Write Patient/a None false",
             "owner Written Patient/a None true",
-            "owner Read Patient/a None false",
+            "owner Read Patient/a Some(1) false",
+            "owner Read Patient/none Some(0) false",
             "owner Search Patient?_id=a&_sort=_lastUpdated%2C_id&_count=50 Some(1) false",
             "owner Lock  None false",
+            "owner Unlock  None false",
         ]
     );
-    assert_eq!(guard.check().unwrap().audit_entries, 7);
+    assert_eq!(guard.check().unwrap().audit_entries, 9);
 }
 
 /// An older copy of the store beside a newer audit trail: opens, and says so.
@@ -219,12 +275,39 @@ fn a_store_behind_its_audit_trail_is_reported() {
     drop(guard);
     std::fs::write(&store, &older).unwrap();
     let guard = unlock(home.path());
-    let lost = guard.lost_changes().unwrap();
+    let lost = guard.lost_changes().unwrap().unwrap();
     assert_eq!(lost.changes, 3);
     assert!(guard.check().unwrap().problems[0].contains("3 changes lost"));
     assert_eq!(
         guard.get(&name("Patient/a")).unwrap().unwrap().text,
         patient("a", "1")
+    );
+    // New changes must not take the lost ones' place: it is still reported, until a person has taken note.
+    for n in 0..9 {
+        guard
+            .put(&resource(&patient("a", &format!("3{n}"))))
+            .unwrap();
+    }
+    drop(guard);
+    for _ in 0..2 {
+        let guard = unlock(home.path());
+        assert_eq!(guard.lost_changes().unwrap().unwrap().changes, 3);
+        assert_eq!(guard.check().unwrap().problems.len(), 1);
+    }
+    unlock(home.path()).accept_loss().unwrap();
+    let guard = unlock(home.path());
+    assert!(guard.lost_changes().unwrap().is_none());
+    assert!(guard.check().unwrap().problems.is_empty());
+    let lost: Vec<_> = guard
+        .audit_trail()
+        .unwrap()
+        .into_iter()
+        .filter(|e| e.kind == AuditKind::Lost)
+        .collect();
+    assert_eq!(
+        (lost.len(), lost[0].count),
+        (1, Some(3)),
+        "the trail keeps it"
     );
 }
 

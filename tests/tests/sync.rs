@@ -1,10 +1,16 @@
 //! Devices and a hub: both directions, conflicts kept, lost answers found out.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use pocketchart_core::access::{EditState, Pending, Saved};
-use pocketchart_core::fhir::{Resource, ResourceType};
+use axum::http::{Method, StatusCode, Uri};
+use pocketchart_core::access::{
+    EditState, Guard, PeerSettings, Pending, PullCursor, Pulled, Saved,
+};
+use pocketchart_core::fhir::bundle::Bundle;
+use pocketchart_core::fhir::{Instant, Resource, ResourceType, meta};
+use pocketchart_core::net::Server;
 use pocketchart_core::sync::SyncError;
 use pocketchart_tests::*;
+use std::sync::{Arc, Mutex};
 
 async fn served(hub: &TestHub, path: &str) -> String {
     let answer = hub.client().get(path).await.unwrap();
@@ -119,7 +125,7 @@ async fn a_pull_before_the_push_never_overwrites_a_local_change() {
     tablet
         .guard
         .take_page(peer, kind, &[resource(&theirs)], &cursor, |_, _| {
-            pocketchart_core::access::Pulled::Conflict
+            Pulled::Conflict
         })
         .unwrap();
     assert!(tablet.text("Patient/a").unwrap().contains("tablet's"));
@@ -251,6 +257,11 @@ async fn many_changes_go_in_bundles_and_one_stale_one_does_not_hold_them_up() {
     assert_eq!(waiting(&tablet).len(), 1);
 }
 
+/// What a server says of itself that has one type.
+const KNOWS_ONE_TYPE: &str = r#"{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1","rest":[{"resource":[{"type":"Basic"}]}]}"#;
+/// And what it answers to a search of it.
+const NOTHING_FOUND: &str = r#"{"resourceType":"Bundle","type":"searchset"}"#;
+
 /// A server that refuses one record for good, and fails on another.
 async fn moody_server() -> String {
     use axum::extract::Path;
@@ -263,19 +274,19 @@ async fn moody_server() -> String {
             "down" => (StatusCode::SERVICE_UNAVAILABLE, String::new()),
             _ => {
                 let sent = Resource::parse_text(&body).unwrap();
-                let at = pocketchart_core::fhir::Instant::from_epoch_ms(1);
-                (
-                    StatusCode::CREATED,
-                    pocketchart_core::fhir::meta::splice(&sent, 1, at).unwrap(),
-                )
+                let at = Instant::from_epoch_ms(1);
+                (StatusCode::CREATED, meta::splice(&sent, 1, at).unwrap())
             }
         }
     };
-    let metadata = || async { "{\"resourceType\":\"CapabilityStatement\",\"rest\":[]}" };
-    let app = axum::Router::new().route("/metadata", get(metadata)).route(
-        "/Patient/{id}",
-        get(|| async { StatusCode::NOT_FOUND }).put(put),
-    );
+    let metadata = || async { KNOWS_ONE_TYPE };
+    let app = axum::Router::new()
+        .route("/metadata", get(metadata))
+        .route("/Basic", get(|| async { NOTHING_FOUND }))
+        .route(
+            "/Patient/{id}",
+            get(|| async { StatusCode::NOT_FOUND }).put(put),
+        );
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -284,7 +295,7 @@ async fn moody_server() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_change_is_set_aside_with_the_reason_and_tried_again_after_an_edit() {
-    let server = pocketchart_core::net::Server::new(&moody_server().await, None, None).unwrap();
+    let server = Server::new(&moody_server().await, None, None).unwrap();
     let phone = Device::of(server);
     for id in ["a", "bad", "b"] {
         phone.put(&patient(id, "1"));
@@ -298,9 +309,10 @@ async fn a_refused_change_is_set_aside_with_the_reason_and_tried_again_after_an_
         Some("422 business-rule"),
         "codes, never the server's words"
     );
+    let again = phone.sync().await;
     assert_eq!(
-        phone.sync().await,
-        pocketchart_core::sync::Report::default(),
+        (again.sent, again.refused),
+        (0, 0),
         "not tried again by itself"
     );
     phone.put(&patient("bad", "2"));
@@ -310,7 +322,7 @@ async fn a_refused_change_is_set_aside_with_the_reason_and_tried_again_after_an_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_server_stops_the_push_and_the_change_waits_as_sent() {
-    let server = pocketchart_core::net::Server::new(&moody_server().await, None, None).unwrap();
+    let server = Server::new(&moody_server().await, None, None).unwrap();
     let phone = Device::of(server);
     phone.put(&patient("down", "1"));
     for _ in 0..2 {
@@ -367,22 +379,20 @@ async fn an_interrupted_pull_goes_on_where_it_was() {
         .get("Observation?_sort=_lastUpdated,_id&_count=200")
         .await
         .unwrap();
-    let bundle = pocketchart_core::fhir::bundle::Bundle::parse(&answer.text).unwrap();
+    let bundle = Bundle::parse(&answer.text).unwrap();
     let page: Vec<_> = bundle
         .entry
         .iter()
         .map(|e| resource(e.resource.unwrap().get()))
         .collect();
-    let cursor = pocketchart_core::access::PullCursor {
+    let cursor = PullCursor {
         newest: page.iter().filter_map(Resource::last_updated).max(),
         next: bundle.link("next").map(str::to_owned),
     };
     let peer = phone.guard.peers().unwrap()[0].0;
     phone
         .guard
-        .take_page(peer, kind, &page, &cursor, |_, _| {
-            pocketchart_core::access::Pulled::Take
-        })
+        .take_page(peer, kind, &page, &cursor, |_, _| Pulled::Take)
         .unwrap();
     let report = phone.sync().await;
     assert_eq!(
@@ -391,15 +401,13 @@ async fn an_interrupted_pull_goes_on_where_it_was() {
         "the first page was not fetched again"
     );
     // A link the server no longer takes: the cursor's time says where to begin.
-    let stale = pocketchart_core::access::PullCursor {
+    let stale = PullCursor {
         next: Some("Observation?_cursor=AAAA".into()),
         ..cursor
     };
     phone
         .guard
-        .take_page(peer, kind, &[], &stale, |_, _| {
-            pocketchart_core::access::Pulled::Take
-        })
+        .take_page(peer, kind, &[], &stale, |_, _| Pulled::Take)
         .unwrap();
     assert_eq!(phone.sync().await.received, 0);
 }
@@ -429,4 +437,372 @@ async fn offline_and_unauthorised_lose_nothing() {
     );
     assert_eq!(waiting(&phone).len(), 1);
     assert!(phone.text("Patient/a").is_some());
+}
+
+/// A device whose server answers as `script` says (method, path, body), and knows no type.
+async fn scripted<F>(script: F) -> Device
+where
+    F: Fn(&str, &str, &str) -> (u16, String) + Clone + Send + Sync + 'static,
+{
+    let answer = async move |method: Method, uri: Uri, body: String| match uri.path() {
+        "/metadata" => (StatusCode::OK, KNOWS_ONE_TYPE.to_owned()),
+        "/Basic" => (StatusCode::OK, NOTHING_FOUND.to_owned()),
+        path => {
+            let (status, text) = script(method.as_str(), path, &body);
+            (StatusCode::from_u16(status).unwrap(), text)
+        }
+    };
+    let app = axum::Router::new()
+        .fallback(answer)
+        .layer(axum::extract::DefaultBodyLimit::disable());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    Device::of(Server::new(&url, None, None).unwrap())
+}
+
+/// `text` as a server has it at `version`.
+fn stored(text: &str, version: u64) -> String {
+    meta::splice(&resource(text), version, Instant::from_epoch_ms(1_000)).unwrap()
+}
+
+/// Patients that came from the server.
+fn take(device: &Device, texts: &[String]) {
+    let texts: Vec<String> = texts.iter().map(|text| stored(text, 1)).collect();
+    let page: Vec<_> = texts.iter().map(|text| resource(text)).collect();
+    let kind = ResourceType::named("Patient").unwrap();
+    let cursor = PullCursor::default();
+    let taken = device
+        .guard
+        .take_page(device.peer, kind, &page, &cursor, |_, _| Pulled::Take);
+    assert_eq!(taken.unwrap().len(), texts.len());
+}
+
+/// A person who writes `text` at the moment when the server is asked: once, when `guard` was put in.
+#[derive(Clone, Default)]
+struct Meanwhile(Arc<Mutex<Option<(Guard, String)>>>);
+
+impl Meanwhile {
+    fn prepare(&self, device: &Device, text: String) {
+        *self.0.lock().unwrap() = Some((device.guard.clone(), text));
+    }
+
+    fn happens(&self) {
+        if let Some((guard, text)) = self.0.lock().unwrap().take() {
+            assert_eq!(guard.put(&resource(&text)).unwrap(), Saved::Queued);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_while_its_deletion_is_under_way_still_waits() {
+    let meanwhile = Meanwhile::default();
+    let person = meanwhile.clone();
+    let phone = scripted(move |method, _, body| match method {
+        "GET" => {
+            person.happens();
+            (404, String::new())
+        }
+        _ => (201, stored(body, 1)),
+    })
+    .await;
+    take(&phone, &[patient("a", "1")]);
+    phone.guard.delete(&name("Patient/a")).unwrap();
+    meanwhile.prepare(&phone, patient("a", "again"));
+    assert_eq!(
+        phone.sync().await.sent,
+        2,
+        "the deletion, then the new record"
+    );
+    assert_eq!(
+        phone.text("Patient/a").unwrap(),
+        stored(&patient("a", "again"), 1)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_taken_back_before_it_goes_is_not_sent_and_settles_nothing() {
+    let hub = TestHub::start().await;
+    let phone = hub.device();
+    phone.put(&patient("a", "1"));
+    phone.put(&patient("b", "1"));
+    let bundle = waiting(&phone);
+    assert_eq!(
+        phone.guard.delete(&name("Patient/a")).unwrap(),
+        Some(Saved::Withdrawn)
+    );
+    phone.put(&patient("b", "2"));
+    assert_eq!(phone.guard.mark_sent(&bundle).unwrap(), [false, false]);
+    // An answer to something that is not under way (another sync was quicker) leaves what waits alone.
+    phone.put(&patient("a", "new"));
+    for pending in &bundle {
+        let answer = stored(pending.mine.as_deref().unwrap(), 1);
+        let settled = [(pending.name.clone(), resource(&answer))];
+        phone.guard.settle_puts(&settled).unwrap();
+        phone.guard.settle_delete(&pending.name).unwrap();
+        phone.guard.mark_refused(&pending.name, "422").unwrap();
+    }
+    assert_eq!(phone.sync().await.sent, 2);
+    assert!(served(&hub, "Patient/a").await.contains("\"new\""));
+    assert!(served(&hub, "Patient/b").await.contains("\"2\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_refused_inside_an_accepted_transaction_was_not_sent() {
+    let phone = scripted(|method, path, body| match (method, path) {
+        ("POST", _) => {
+            let entry = |status| format!("{{\"response\":{{\"status\":\"{status}\"}}}}");
+            let entries = [entry("412"), entry("200"), entry("422")].join(",");
+            (200, format!("{{\"resourceType\":\"Bundle\",\"type\":\"transaction-response\",\"entry\":[{entries}]}}"))
+        }
+        ("GET", "/Patient/a") => (200, stored(&patient("a", "theirs"), 2)),
+        ("GET", "/Patient/b") => (200, stored(&patient("b", "mine"), 2)),
+        ("PUT", "/Patient/a") => (412, String::new()),
+        _ => (422, body.to_owned()),
+    })
+    .await;
+    let texts = |words| ["a", "b", "c"].map(|id| patient(id, words));
+    take(&phone, &texts("1"));
+    texts("mine")
+        .iter()
+        .for_each(|text| assert_eq!(phone.put(text), Saved::Queued));
+    let report = phone.sync().await;
+    assert_eq!((report.sent, report.conflicts, report.refused), (1, 1, 1));
+    assert!(phone.text("Patient/a").unwrap().contains("mine"));
+    assert_eq!(phone.state("Patient/a"), Some(EditState::Conflict));
+    assert_eq!(phone.state("Patient/b"), None);
+    assert_eq!(phone.state("Patient/c"), Some(EditState::Refused));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn created_in_a_transaction_although_it_had_a_version_is_a_conflict() {
+    let phone = scripted(|_, _, body| {
+        let bundle = Bundle::parse(body).unwrap();
+        let entry = |text: &str| {
+            let text = stored(text, 1);
+            format!("{{\"resource\":{text},\"response\":{{\"status\":\"201 Created\"}}}}")
+        };
+        let entries: Vec<String> = bundle
+            .entry
+            .iter()
+            .map(|e| entry(e.resource.unwrap().get()))
+            .collect();
+        (
+            200,
+            format!(
+                "{{\"resourceType\":\"Bundle\",\"type\":\"transaction-response\",\"entry\":[{}]}}",
+                entries.join(",")
+            ),
+        )
+    })
+    .await;
+    take(&phone, &[patient("a", "1")]);
+    phone.put(&patient("a", "mine"));
+    phone.put(&patient("new", "mine"));
+    let report = phone.sync().await;
+    assert_eq!((report.sent, report.conflicts), (1, 1));
+    assert_eq!(
+        phone.state("Patient/a"),
+        Some(EditState::Conflict),
+        "deleted there, edited here"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_corrected_while_the_first_text_is_refused_goes_next_time() {
+    let meanwhile = Meanwhile::default();
+    let person = meanwhile.clone();
+    let phone = scripted(move |_, _, body| {
+        if body.contains("bad") {
+            person.happens();
+            (422, String::new())
+        } else {
+            (201, stored(body, 1))
+        }
+    })
+    .await;
+    phone.put(&patient("a", "bad"));
+    meanwhile.prepare(&phone, patient("a", "good"));
+    assert_eq!(phone.sync().await.refused, 1);
+    assert_eq!(phone.state("Patient/a"), Some(EditState::Waiting));
+    assert_eq!(phone.sync().await.sent, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_for_other_patients_reads_them_from_the_beginning() {
+    let hub = TestHub::start().await;
+    let tablet = hub.device();
+    for id in ["b", "a"] {
+        tablet.put(&patient(id, "1"));
+        tablet.sync().await;
+    }
+    let mut phone = hub.device();
+    for (patient, received) in [(Some("a"), 1), (Some("a"), 0), (None, 1)] {
+        phone.patient = patient.map(str::to_owned);
+        let settings = PeerSettings {
+            patient: phone.patient.clone(),
+            ..PeerSettings::default()
+        };
+        phone
+            .guard
+            .remember_peer(phone.server.url(), &settings)
+            .unwrap();
+        assert_eq!(phone.sync().await.received, received, "{patient:?}");
+    }
+    assert!(
+        phone.text("Patient/b").is_some(),
+        "older than all that was seen before"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_link_to_elsewhere_does_not_stop_every_later_sync() {
+    let hub = TestHub::start().await;
+    let phone = hub.device();
+    let cursor = PullCursor {
+        newest: Some(Instant::from_epoch_ms(1)),
+        next: Some("https://elsewhere.example/Patient?page=2".into()),
+    };
+    let kind = ResourceType::named("Patient").unwrap();
+    phone
+        .guard
+        .take_page(phone.peer, kind, &[], &cursor, |_, _| Pulled::Take)
+        .unwrap();
+    phone.sync().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_too_large_to_hold_are_asked_for_in_smaller_ones() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    let page = async move |uri: Uri| {
+        let query = uri.query().unwrap_or_default().to_owned();
+        let large = !query.ends_with("_count=1");
+        log.lock().unwrap().push(query);
+        let padding = " ".repeat(if large { 129 * 1024 * 1024 } else { 0 });
+        let record = stored(&patient("a", "1"), 1);
+        format!(
+            "{{\"resourceType\":\"Bundle\",\"type\":\"searchset\",{padding}\"entry\":[{{\"resource\":{record}}}]}}"
+        )
+    };
+    let metadata = async || KNOWS_ONE_TYPE.replace("Basic", "Patient");
+    let app = axum::Router::new()
+        .route("/metadata", axum::routing::get(metadata))
+        .route("/Patient", axum::routing::get(page));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let phone = Device::of(Server::new(&url, None, None).unwrap());
+    assert_eq!(phone.sync().await.received, 1);
+    assert_eq!(asked.lock().unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_changes_go_in_transactions_a_server_takes() {
+    let sizes = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&sizes);
+    let phone = scripted(move |method, _, body| {
+        if method == "POST" {
+            let bundle = Bundle::parse(body).unwrap();
+            log.lock().unwrap().push(bundle.entry.len());
+        }
+        (400, String::new())
+    })
+    .await;
+    for n in 0..8 {
+        phone.put(&patient(&format!("p{n}"), &"1".repeat(3 * 1024 * 1024)));
+    }
+    phone.sync().await;
+    assert_eq!(*sizes.lock().unwrap(), [5, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_syncs_of_one_vault_take_turns() {
+    let puts = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&puts);
+    let phone = scripted(move |method, _, body| match method {
+        "PUT" => {
+            *count.lock().unwrap() += 1;
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            (201, stored(body, 1))
+        }
+        _ => (404, String::new()),
+    })
+    .await;
+    phone.put(&patient("a", "1"));
+    let (first, second) = tokio::join!(phone.sync(), phone.sync());
+    assert_eq!((first.sent + second.sent, *puts.lock().unwrap()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_the_server_fails_on_does_not_hold_up_the_others() {
+    let phone = scripted(|method, path, body| match (method, path) {
+        ("PUT", "/Patient/a" | "/Patient/c") => (500, String::new()),
+        ("PUT", _) => (201, stored(body, 1)),
+        ("GET", _) => (404, String::new()),
+        _ => (500, String::new()),
+    })
+    .await;
+    for id in ["a", "b", "c", "d"] {
+        phone.put(&patient(id, "1"));
+    }
+    // The transaction fails as a whole, and nobody knows why; the next sync asks one by one.
+    for _ in 0..2 {
+        let failed = phone.try_sync().await;
+        assert!(matches!(failed, Err(SyncError::Server { status: 500, .. })));
+    }
+    let names: Vec<String> = waiting(&phone)
+        .iter()
+        .map(|pending| pending.name.reference.to_string())
+        .collect();
+    assert_eq!(names, ["Patient/a", "Patient/c"]);
+}
+
+/// Nothing of a person goes to a server that has not shown that it is one: a mistyped address, a portal, a web page.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_before_the_server_has_shown_what_it_is() {
+    use axum::http::StatusCode;
+    let statement = |kind: &str, version: &str, types: &str| {
+        format!(
+            "{{\"resourceType\":\"{kind}\",\"fhirVersion\":\"{version}\",\"rest\":[{{\"resource\":[{types}]}}]}}"
+        )
+    };
+    let one = "{\"type\":\"Patient\"}";
+    for (status, metadata) in [
+        (StatusCode::NOT_FOUND, String::new()),
+        (StatusCode::OK, "<html>Welcome</html>".into()),
+        (StatusCode::OK, statement("Patient", "4.0.1", one)),
+        (
+            StatusCode::OK,
+            statement("CapabilityStatement", "5.0.0", one),
+        ),
+        (
+            StatusCode::OK,
+            statement("CapabilityStatement", "4.0.1", ""),
+        ),
+    ] {
+        let posts = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = posts.clone();
+        let app = axum::Router::new()
+            .route(
+                "/metadata",
+                axum::routing::get(move || async move { (status, metadata) }),
+            )
+            .fallback(move || async move {
+                counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                "hello"
+            });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let phone = Device::of(Server::new(&url, None, None).unwrap());
+        phone.put(&patient("a", "1"));
+        assert!(phone.try_sync().await.is_err());
+        assert_eq!(posts.load(std::sync::atomic::Ordering::SeqCst), 0);
+        let waits = waiting(&phone);
+        assert_eq!(
+            (waits[0].state, waits[0].sent.is_none()),
+            (EditState::Waiting, true)
+        );
+    }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Global {
     /// Print JSON for programs, one object a line
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Print results and errors only
+    /// Print only what was asked for, and errors
     #[arg(long, global = true)]
     pub(crate) quiet: bool,
 }
@@ -84,7 +84,11 @@ pub(crate) enum Vault {
     /// Make a vault; shows its recovery code once
     Create,
     /// Check files, page MACs, every record and the audit trail
-    Check,
+    Check {
+        /// Take note of changes that were found missing: they are not reported again
+        #[arg(long)]
+        accept_loss: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]

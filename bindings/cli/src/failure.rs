@@ -68,7 +68,8 @@ impl Failure {
 
 fn of_access(error: &AccessError) -> u8 {
     match error {
-        AccessError::Vault(VaultError::WrongSecret | VaultError::NoSuchSlot { .. }) => 3,
+        AccessError::Locked
+        | AccessError::Vault(VaultError::WrongSecret | VaultError::NoSuchSlot { .. }) => 3,
         _ => 1,
     }
 }

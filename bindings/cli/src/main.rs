@@ -34,10 +34,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             if json {
-                println!(
-                    "{}",
-                    serde_json::json!({ "error": failure.to_string(), "exit": failure.exit_code() })
-                );
+                output::line(&serde_json::json!({ "error": failure.to_string(), "exit": failure.exit_code() }).to_string());
             }
             eprintln!("pocketchart: {failure}");
             ExitCode::from(failure.exit_code())

@@ -4,14 +4,26 @@ use crate::args::Global;
 use indicatif::{ProgressBar, ProgressStyle};
 use pocketchart_core::sync::Progress;
 use serde_json::{Value, json};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
-/// Prints a result: the object with `--json`, else the words (unless `--quiet`).
-pub(crate) fn say(global: &Global, words: &str, object: &Value) {
+/// Prints a line. Whoever closed the other end does not want it; the work goes on.
+pub(crate) fn line(words: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{words}");
+}
+
+/// Prints what was asked for: the object with `--json`, else the words.
+pub(crate) fn result(global: &Global, words: &str, object: &Value) {
     if global.json {
-        println!("{object}");
-    } else if !global.quiet {
-        println!("{words}");
+        line(&object.to_string());
+    } else {
+        line(words);
+    }
+}
+
+/// Prints what was done; not with `--quiet`.
+pub(crate) fn say(global: &Global, words: &str, object: &Value) {
+    if !global.quiet || global.json {
+        result(global, words, object);
     }
 }
 
@@ -74,7 +86,7 @@ impl SyncProgress {
             ),
         };
         if self.json {
-            println!("{object}");
+            line(&object.to_string());
         }
         if let Some(bar) = &self.bar {
             bar.set_length(total);

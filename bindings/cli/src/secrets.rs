@@ -38,20 +38,30 @@ pub(crate) fn for_new_vault(global: &Global) -> Result<SecretText, Failure> {
     if *first == *second {
         Ok(secret(&first))
     } else {
-        Err(Failure::BadSecret("the two do not match".into()))
+        Err(Failure::Usage("the two passphrases do not match".into()))
     }
 }
 
-/// Asks for the code that was just shown, so that nobody goes on without having written it down.
+/// Asks for the code that was just shown, so that nobody goes on without having written it down. It stands on the
+/// screen anyway, so the typing is shown too.
 pub(crate) fn confirm(code: &RecoveryCode) -> Result<(), Failure> {
-    let typed = ask("Type the recovery code back: ")?;
-    let same = RecoveryCode::parse(&typed)
-        .is_ok_and(|typed| typed.to_text().expose() == code.to_text().expose());
-    if same {
-        Ok(())
-    } else {
-        Err(Failure::CodeNotRepeated)
+    for left in (0..3).rev() {
+        eprint!("Type the recovery code back: ");
+        let mut typed = Zeroizing::new(String::new());
+        let read = std::io::stdin().read_line(&mut typed);
+        if read.map_err(Failure::file("reading", Path::new("the terminal")))? == 0 {
+            break;
+        }
+        if RecoveryCode::parse(&typed)
+            .is_ok_and(|typed| typed.to_text().expose() == code.to_text().expose())
+        {
+            return Ok(());
+        }
+        if left > 0 {
+            eprintln!("That is not the code shown above.");
+        }
     }
+    Err(Failure::CodeNotRepeated)
 }
 
 pub(crate) fn is_interactive() -> bool {

@@ -318,6 +318,8 @@ fn bad_input_is_named_and_nothing_is_stored() {
     for args in [
         &["get", "patient"][..],
         &["get"],
+        &["get", "Patient/a/_history/1"],
+        &["delete", "Patient/a/_history/1"],
         &["nonsense"],
         &["sync"],
         &["sync", "https://h.example", "--patient", "a/b"],
@@ -394,8 +396,38 @@ fn two_homes_sync_through_a_hub_and_exit_codes_tell() {
     );
     assert_eq!(place.ok("tablet", &["get", "Patient/a"]), patient("a", "3"));
 
+    // A change of a record in conflict says where it stands.
+    assert!(
+        place
+            .ok("tablet", &["put", of_phone.to_str().unwrap()])
+            .contains("waits until someone decides")
+    );
+    // A typing error in the address sends nothing, and is not remembered.
+    place.ok(
+        "phone",
+        &[
+            "put",
+            place.file("c.json", &patient("c", "1")).to_str().unwrap(),
+        ],
+    );
+    let typo = hub.url.replace("/fhir", "/FHIR");
+    let (exit, _, err) = place.run("phone", &["sync", &typo, "--ca-file", &hub.ca_file]);
+    assert_eq!(exit, 1);
+    assert!(err.contains("is the address complete?"), "{err}");
+    assert!(place.ok("phone", &["sync"]).contains("sent 1 change"));
+    // A wrong token is not remembered either.
+    let wrong = place.file("wrong-token", "0123");
+    let args = ["sync", &hub.url, "--token-file", wrong.to_str().unwrap()];
+    assert_eq!(place.run("phone", &args).0, 1);
+    place.ok("phone", &["sync"]);
     // Stopped as a service manager does it; then the devices are offline, and say so.
     assert!(hub.terminate());
+    let (exit, _, err) = place.run("hub", &["put", first.to_str().unwrap()]);
+    assert_eq!(exit, 1);
+    assert!(err.contains("this vault is a hub's"), "{err}");
+    let (exit, _, err) = place.run("phone", &["hub", "--listen", "127.0.0.1:0"]);
+    assert_eq!(exit, 1);
+    assert!(err.contains("belongs to a device"), "{err}");
     place.ok(
         "phone",
         &[

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
-use pocketchart_core::access::{AccessError, Refused, StoreError};
+use pocketchart_core::access::{AccessError, AuditError, Refused, StoreError};
 use pocketchart_core::fhir::search::InvalidQuery;
 use pocketchart_core::fhir::{Instant, InvalidResource, bundle, outcome};
 
@@ -109,13 +109,12 @@ impl From<AccessError> for Problem {
                     refused.to_string(),
                 )
             }
-            AccessError::Refused(refused) => {
-                Self::new(StatusCode::BAD_REQUEST, "structure", refused.to_string())
-            }
+            AccessError::Refused(Refused::Meta { why, .. }) => why.into(),
             AccessError::Cursor(error) => {
                 Self::new(StatusCode::BAD_REQUEST, "value", error.to_string())
             }
-            AccessError::Store(error @ StoreError::DiskFull) => Self::new(
+            AccessError::Store(error @ StoreError::DiskFull)
+            | AccessError::Audit(AuditError::Store(error @ StoreError::DiskFull)) => Self::new(
                 StatusCode::INSUFFICIENT_STORAGE,
                 "no-store",
                 error.to_string(),

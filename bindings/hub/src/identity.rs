@@ -25,6 +25,8 @@ const SERVER_DAYS: i64 = 397;
 /// What the hub is recognised by.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Identity {
+    /// Tells one hub's authority from another's.
+    ca_name: String,
     ca_key_pem: String,
     /// For clients to trust.
     pub(crate) ca_cert_pem: String,
@@ -46,14 +48,17 @@ impl Identity {
             return serde_json::from_str(&kept).map_err(|_| HubError::Identity);
         }
         let key = KeyPair::generate().map_err(|_| HubError::Identity)?;
-        let cert = ca_params()
+        let tag: [u8; 4] = rng::make_bytes().map_err(|_| HubError::Identity)?;
+        let ca_name = format!("Pocketchart hub authority {}", hex_of(&tag));
+        let cert = ca_params(&ca_name)
             .self_signed(&key)
             .map_err(|_| HubError::Identity)?;
         let token: [u8; 32] = rng::make_bytes().map_err(|_| HubError::Identity)?;
         let identity = Self {
+            ca_name,
             ca_key_pem: key.serialize_pem(),
             ca_cert_pem: cert.pem(),
-            admin_token: token.iter().map(|byte| format!("{byte:02x}")).collect(),
+            admin_token: hex_of(&token),
         };
         let text = serde_json::to_string(&identity).map_err(|_| HubError::Identity)?;
         guard.keep_secret(SECRET, &text)?;
@@ -69,7 +74,7 @@ impl Identity {
             "127.0.0.1".to_owned(),
             "::1".to_owned(),
         ];
-        if !address.is_unspecified() && !address.is_loopback() {
+        if !address.is_loopback() {
             names.push(address.to_string());
         }
         let mut params = CertificateParams::new(names).map_err(failed)?;
@@ -82,7 +87,7 @@ impl Identity {
         (params.not_before, params.not_after) = (day(-1), day(SERVER_DAYS - 1));
         let key = KeyPair::generate().map_err(failed)?;
         let cert = params
-            .signed_by(&key, &Issuer::new(ca_params(), ca_key))
+            .signed_by(&key, &Issuer::new(ca_params(&self.ca_name), ca_key))
             .map_err(failed)?;
 
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
@@ -101,11 +106,9 @@ impl Identity {
 }
 
 /// The same at each start: a server certificate names its issuer by these.
-fn ca_params() -> CertificateParams {
+fn ca_params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "Pocketchart hub authority");
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     (params.not_before, params.not_after) = (day(-1), day(CA_DAYS));
@@ -122,4 +125,8 @@ fn day(offset: i64) -> time::OffsetDateTime {
     };
     let small = |range| u8::try_from(part(range)).unwrap_or(1);
     rcgen::date_time_ymd(i32::from(part(0..4)), small(5..7), small(8..10))
+}
+
+fn hex_of(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

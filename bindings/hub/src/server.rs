@@ -23,6 +23,7 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
@@ -31,6 +32,11 @@ use tokio::sync::Semaphore;
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 /// Requests worked on at once; further ones wait.
 const MAX_CONCURRENT: usize = 32;
+/// For a whole request, its body included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// What is still read of a request that was turned away.
+const DRAIN_BYTES: usize = 4 * 1024 * 1024;
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// What running requests get when the hub stops.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -48,6 +54,9 @@ pub enum HubError {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// 0.0.0.0 or [::].
+    #[error("listen on one address of this machine: a certificate cannot name them all")]
+    NoOneAddress,
     /// A file beside the vault.
     #[error("writing {file}: {source}")]
     File {
@@ -89,6 +98,7 @@ struct App {
     /// For requests that name no host.
     address: SocketAddr,
     slots: Arc<Semaphore>,
+    denied: Arc<Denied>,
 }
 
 impl Hub {
@@ -102,6 +112,10 @@ impl Hub {
         address: SocketAddr,
     ) -> Result<Self, HubError> {
         let guard = guard.acting_as(Person::hub_admin());
+        if address.ip().is_unspecified() {
+            return Err(HubError::NoOneAddress);
+        }
+        guard.serve()?;
         let identity = Identity::of(&guard)?;
         let listen = |source| HubError::Listen { address, source };
         let listener = TcpListener::bind(address).map_err(listen)?;
@@ -109,7 +123,11 @@ impl Hub {
         let address = listener.local_addr().map_err(listen)?;
         let tls = RustlsConfig::from_config(Arc::new(identity.tls(address.ip())?));
 
-        let folder = home.join("hub");
+        let file = |source| HubError::File {
+            file: "the home folder".into(),
+            source,
+        };
+        let folder = std::path::absolute(home).map_err(file)?.join("hub");
         let (ca_file, token_file) = (folder.join("ca.pem"), folder.join("token"));
         write_private(&ca_file, identity.ca_cert_pem.as_bytes())?;
         write_private(&token_file, identity.admin_token.as_bytes())?;
@@ -119,6 +137,7 @@ impl Hub {
             token_hash: Sha256::digest(&identity.admin_token).into(),
             address,
             slots: Arc::new(Semaphore::new(MAX_CONCURRENT)),
+            denied: Arc::default(),
         };
         let handle = axum_server::Handle::new();
         // Without it each small answer waits for the acknowledgement of the one before: 40 ms.
@@ -181,17 +200,18 @@ fn router(app: App) -> Router {
         .route("/{kind}", get(search))
         .route("/", post(transact))
         .layer(middleware::from_fn_with_state(app.clone(), authenticate))
-        .route("/metadata", get(metadata))
-        .layer(middleware::from_fn_with_state(app.clone(), admit))
+        .route("/metadata", get(metadata));
+    let without_slash =
+        post(transact).layer(middleware::from_fn_with_state(app.clone(), authenticate));
+    // Under the same limits: a base URL works with and without the slash behind it.
+    let limited = Router::new()
+        .route("/fhir", without_slash)
+        .nest("/fhir/", fhir)
+        .layer(middleware::from_fn(in_time))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     Router::new()
         .route("/health", get(|| async { "ok\n" }))
-        // A base URL works with and without the slash behind it.
-        .route(
-            "/fhir",
-            post(transact).layer(middleware::from_fn_with_state(app.clone(), authenticate)),
-        )
-        .nest("/fhir/", fhir)
+        .merge(limited)
         .fallback(|| async {
             Problem::new(
                 StatusCode::NOT_FOUND,
@@ -209,13 +229,14 @@ fn router(app: App) -> Router {
         .with_state(app)
 }
 
-async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
-    match app.slots.acquire().await {
-        Ok(_slot) => next.run(request).await,
+/// A request that stalls is given up: a tablet that lost its signal must not hold anything here.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
         Err(_) => Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "transient",
-            "the hub is stopping",
+            StatusCode::REQUEST_TIMEOUT,
+            "timeout",
+            "the request took too long",
         )
         .into_response(),
     }
@@ -226,16 +247,48 @@ async fn authenticate(State(app): State<App>, request: Request, next: Next) -> R
         .headers()
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
+    // The scheme's name has no case (RFC 9110, 11.1).
     let token = given
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .unwrap_or_default();
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map_or("", |(_, token)| token.trim());
     // Hashes are compared, so that neither length nor time tells anything about the token.
     let hash: [u8; 32] = Sha256::digest(token).into();
     if bool::from(hash.ct_eq(&app.token_hash)) {
         return next.run(request).await;
     }
+    app.denied.note(&app.guard);
+    // Read what is still coming, a little: some clients take an answer before the end of their request for an error.
+    let _ = tokio::time::timeout(
+        DRAIN_TIMEOUT,
+        axum::body::to_bytes(request.into_body(), DRAIN_BYTES),
+    )
+    .await;
     let text = "a bearer token is needed (the token file of the hub names one)";
     Problem::new(StatusCode::UNAUTHORIZED, "login", text).into_response()
+}
+
+/// Requests without a valid token: counted, and written to the audit trail at most once a second, so that nobody can
+/// fill the disk by knocking.
+#[derive(Default)]
+struct Denied {
+    count: AtomicU64,
+    noted_s: AtomicU64,
+}
+
+impl Denied {
+    fn note(&self, guard: &Guard) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let now_s = SystemClock.since_boot().as_secs() + 1;
+        if self.noted_s.swap(now_s, Ordering::Relaxed) != now_s {
+            let count = self.count.swap(0, Ordering::Relaxed);
+            let guard = guard.clone();
+            // What cannot be noted is turned away all the same; the count goes with the next one.
+            drop(tokio::task::spawn_blocking(move || {
+                guard.note_denied(count)
+            }));
+        }
+    }
 }
 
 /// Type and id in the URL, and a body: extracted by hand, so that what is wrong with them is answered as an
@@ -302,6 +355,15 @@ async fn transact(State(app): State<App>, headers: HeaderMap, body: Body) -> Ans
 
 /// The database blocks; the threads that serve connections must not.
 async fn off_the_reactor(app: App, work: impl FnOnce(&Guard) -> Answer + Send + 'static) -> Answer {
+    // Taken when the request is complete, so that slow senders do not keep the quick ones out.
+    let Ok(_slot) = app.slots.clone().acquire_owned().await else {
+        let text = "the hub is stopping";
+        return Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "transient",
+            text,
+        ));
+    };
     let done = tokio::task::spawn_blocking(move || work(&app.guard)).await;
     done.unwrap_or_else(|_| {
         Err(Problem::new(
@@ -329,7 +391,10 @@ fn base_of(app: &App, uri: &Uri, headers: &HeaderMap) -> Base {
 }
 
 fn write_private(path: &FilePath, bytes: &[u8]) -> Result<(), HubError> {
-    let temporary = path.with_extension("tmp");
+    // A name of its own: never one that may be somebody's.
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
     let write = || -> io::Result<()> {
         if let Some(folder) = path
             .parent()

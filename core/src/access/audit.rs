@@ -7,6 +7,7 @@
 //! Entries form a chain of MACs whose key moves on with each entry (a ratchet). Without an operator who holds the first
 //! key elsewhere it can be recomputed by whoever holds the vault's root key: it shows accidents, not insiders.
 
+use super::LostChanges;
 use crate::crypto::Key;
 use crate::crypto::kdf::{self, Purpose};
 use crate::fhir::Instant;
@@ -45,6 +46,10 @@ pub enum AuditKind {
     Push,
     /// Files and chain were checked.
     Check,
+    /// Requests were turned away.
+    Denied,
+    /// The store was found older than this trail; the entry counts what is missing.
+    Lost,
 }
 
 impl AuditKind {
@@ -121,7 +126,8 @@ impl AuditLog {
         database::create(path, key, salt, LADDER)?;
         let connection = database::open(path, key, salt, LADDER)?;
         let first = first_key(key, vault);
-        let sql = "INSERT INTO chain (one, seq, next_key, mac, revision, revision_at_ms) VALUES (1, 0, ?1, ?2, 0, 0)";
+        let sql = "INSERT INTO chain (one, seq, next_key, mac, revision, revision_at_ms, lost_changes, lost_newest_ms,
+                                      lost_revision) VALUES (1, 0, ?1, ?2, 0, 0, 0, 0, -1)";
         connection.execute(sql, (&first.expose()[..], &[0_u8; 32][..]))?;
         Ok(())
     }
@@ -166,6 +172,41 @@ impl AuditLog {
         let sql = "SELECT revision, revision_at_ms FROM chain";
         let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, Instant::from_epoch_ms(row.get(1)?)));
         Ok(self.connection.query_row(sql, [], row)?)
+    }
+
+    /// Keeps a loss until a person takes note of it. `acknowledged`: the revision that shows it; the same loss, found
+    /// again because the store could not be lifted above it, counts once.
+    pub(super) fn remember_loss(
+        &mut self,
+        acknowledged: i64,
+        lost: LostChanges,
+    ) -> Result<(), AuditError> {
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        let sql = "UPDATE chain SET lost_changes = lost_changes + ?2, lost_newest_ms = ?3, lost_revision = ?1
+                   WHERE lost_revision <> ?1";
+        self.connection
+            .execute(sql, (acknowledged, lost.changes, lost.newest.epoch_ms()))?;
+        Ok(())
+    }
+
+    /// The loss that is kept.
+    pub(super) fn loss(&self) -> Result<Option<LostChanges>, AuditError> {
+        let sql = "SELECT lost_changes, lost_newest_ms FROM chain";
+        let row = |row: &rusqlite::Row<'_>| {
+            Ok(LostChanges {
+                changes: row.get(0)?,
+                newest: Instant::from_epoch_ms(row.get(1)?),
+            })
+        };
+        let lost = self.connection.query_row(sql, [], row)?;
+        Ok((lost.changes > 0).then_some(lost))
+    }
+
+    /// Forgets it.
+    pub(super) fn forget_loss(&mut self) -> Result<(), AuditError> {
+        self.connection
+            .execute("UPDATE chain SET lost_changes = 0", [])?;
+        Ok(())
     }
 
     /// All entries, oldest first.

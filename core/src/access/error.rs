@@ -6,7 +6,7 @@ use crate::rng::NoRandomness;
 use crate::store::{Refused, StoreError};
 use crate::vault::VaultError;
 
-/// Why a guard did not do something. Nothing was changed.
+/// Why a guard did not do something. Nothing was changed, unless the variant says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
     /// The vault did not open, or was not made.
@@ -18,6 +18,17 @@ pub enum AccessError {
     /// The audit trail. What cannot be audited does not happen.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// It was stored, but the entry that says so could not be written. Do not store it again.
+    #[error("stored, but not noted in the audit trail: {0}")]
+    StoredUnnoted(AuditError),
+    /// The vault belongs to a device, not to a hub.
+    #[error(
+        "this vault belongs to a device (changes wait in it, or it syncs with a server): make one for the hub"
+    )]
+    VaultOfADevice,
+    /// The vault was locked meanwhile.
+    #[error("the vault is locked")]
+    Locked,
     /// What was to be stored is no resource.
     #[error(transparent)]
     Resource(#[from] InvalidResource),

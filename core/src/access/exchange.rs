@@ -14,10 +14,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn peers(&self) -> Result<Vec<(PeerId, String, PeerSettings)>, AccessError> {
-        Ok(self
-            .shared
-            .store
-            .read(&self.role.permit(), |reader| reader.peers())?)
+        self.read(|reader| reader.peers())
     }
 
     /// Remembers a server, or its new settings.
@@ -26,12 +23,7 @@ impl Guard {
     /// [`AccessError`].
     pub fn remember_peer(&self, url: &str, settings: &PeerSettings) -> Result<PeerId, AccessError> {
         self.written("sync settings", |guard| {
-            guard
-                .shared
-                .store
-                .write(&guard.role.permit(), Durability::Full, |tx| {
-                    tx.remember_peer(url, settings)
-                })
+            guard.write(Durability::Full, |tx| tx.remember_peer(url, settings))
         })
     }
 
@@ -40,10 +32,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn pull_cursor(&self, peer: PeerId, kind: ResourceType) -> Result<PullCursor, AccessError> {
-        Ok(self
-            .shared
-            .store
-            .read(&self.role.permit(), |reader| reader.pull_cursor(peer, kind))?)
+        self.read(|reader| reader.pull_cursor(peer, kind))
     }
 
     /// Stores a page and the cursor behind it, in one transaction. Answers with what became of each record.
@@ -62,36 +51,43 @@ impl Guard {
             let digest = Digested::of(page.iter().map(Resource::text));
             self.note(AuditKind::Pull, kind.name(), Some(digest), None)?;
         }
-        let (pulled, _) =
-            self.shared
-                .store
-                .write(&self.role.permit(), Durability::Normal, |tx| {
-                    let pulled = page
-                        .iter()
-                        .map(|resource| tx.pull(peer, resource, decide))
-                        .collect::<Result<_, _>>()?;
-                    tx.set_pull_cursor(peer, kind, cursor)?;
-                    Ok::<Vec<Pulled>, StoreError>(pulled)
-                })?;
+        let (pulled, _) = self.write(Durability::Normal, |tx| {
+            let pulled = page
+                .iter()
+                .map(|resource| tx.pull(peer, resource, decide))
+                .collect::<Result<_, _>>()?;
+            tx.set_pull_cursor(peer, kind, cursor)?;
+            Ok::<Vec<Pulled>, StoreError>(pulled)
+        })?;
         Ok(pulled)
     }
 
-    /// Local changes, oldest first: of one server, or of all.
+    /// Local changes with their content, oldest first: of one server, or of all. [`Guard::status`] names them without.
     ///
     /// # Errors
     /// [`AccessError`].
     pub fn pending(&self, peer: Option<PeerId>) -> Result<Vec<Pending>, AccessError> {
-        Ok(self
-            .shared
-            .store
-            .read(&self.role.permit(), |reader| reader.pending(peer))?)
+        let all = self.read(|reader| reader.pending(peer))?;
+        if !all.is_empty() {
+            let texts = all
+                .iter()
+                .map(|pending| pending.mine.as_deref().unwrap_or_default());
+            self.note(
+                AuditKind::Read,
+                "changes that wait",
+                Some(Digested::of(texts)),
+                None,
+            )?;
+        }
+        Ok(all)
     }
 
-    /// Keeps exactly what is about to be sent, before it is sent.
+    /// Keeps exactly what is about to be sent, before it is sent. Answers for each change whether it may be sent: one
+    /// that was made or taken back since `bundle` was read waits for the next round.
     ///
     /// # Errors
     /// [`AccessError`]; then nothing may be sent.
-    pub fn mark_sent(&self, bundle: &[Pending]) -> Result<(), AccessError> {
+    pub fn mark_sent(&self, bundle: &[Pending]) -> Result<Vec<bool>, AccessError> {
         let texts = bundle
             .iter()
             .map(|pending| pending.mine.as_deref().unwrap_or_default());
@@ -100,12 +96,13 @@ impl Guard {
             _ => String::new(),
         };
         self.note(AuditKind::Push, &what, Some(Digested::of(texts)), None)?;
-        self.shared
-            .store
-            .write(&self.role.permit(), Durability::Full, |tx| {
-                bundle.iter().try_for_each(|pending| tx.mark_sent(pending))
-            })?;
-        Ok(())
+        let (marked, _) = self.write(Durability::Full, |tx| {
+            bundle
+                .iter()
+                .map(|pending| tx.mark_sent(pending))
+                .collect::<Result<_, StoreError>>()
+        })?;
+        Ok(marked)
     }
 
     /// The server took these PUTs; the texts are its own.
@@ -113,13 +110,11 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; then the changes still wait, and the server is asked again.
     pub fn settle_puts(&self, answers: &[(RecordName, Resource<'_>)]) -> Result<(), AccessError> {
-        self.shared
-            .store
-            .write(&self.role.permit(), Durability::Full, |tx| {
-                answers
-                    .iter()
-                    .try_for_each(|(name, answer)| tx.settle_put(name, answer))
-            })?;
+        self.write(Durability::Full, |tx| {
+            answers
+                .iter()
+                .try_for_each(|(name, answer)| tx.settle_put(name, answer))
+        })?;
         Ok(())
     }
 
@@ -128,11 +123,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn settle_delete(&self, name: &RecordName) -> Result<(), AccessError> {
-        self.shared
-            .store
-            .write(&self.role.permit(), Durability::Full, |tx| {
-                tx.settle_delete(name)
-            })?;
+        self.write(Durability::Full, |tx| tx.settle_delete(name))?;
         Ok(())
     }
 
@@ -145,11 +136,7 @@ impl Guard {
         name: &RecordName,
         theirs: Option<&Resource<'_>>,
     ) -> Result<(), AccessError> {
-        self.shared
-            .store
-            .write(&self.role.permit(), Durability::Full, |tx| {
-                tx.mark_conflict(name, theirs)
-            })?;
+        self.write(Durability::Full, |tx| tx.mark_conflict(name, theirs))?;
         Ok(())
     }
 
@@ -158,11 +145,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn mark_refused(&self, name: &RecordName, codes: &str) -> Result<(), AccessError> {
-        self.shared
-            .store
-            .write(&self.role.permit(), Durability::Full, |tx| {
-                tx.mark_refused(name, codes)
-            })?;
+        self.write(Durability::Full, |tx| tx.mark_refused(name, codes))?;
         Ok(())
     }
 }

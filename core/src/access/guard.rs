@@ -6,13 +6,15 @@ use crate::clock::Clock;
 use crate::crypto::passphrase_hash::Cost;
 use crate::crypto::{Key, SecretText};
 use crate::fhir::Instant;
-use crate::store::Store;
+use crate::store::{Durability, Reader, Store, StoreError, Tx};
 use crate::vault::{self, RecoveryCode, Secret, Vault};
 use sha2::{Digest, Sha256};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-/// An open vault in one person's hands. Clones share the vault; the last one to go closes it and zeroes its keys.
+/// An open vault in one person's hands. Clones share the vault; a lock locks them all, and the last
+/// one to go closes it too.
 #[derive(Clone)]
 pub struct Guard {
     pub(super) shared: Arc<Shared>,
@@ -21,13 +23,27 @@ pub struct Guard {
 }
 
 pub(super) struct Shared {
-    pub(super) store: Store,
+    /// `None` once it is locked, whoever still holds a clone.
+    open: RwLock<Option<Open>>,
+    /// Set before the lock waits for its turn, so that nothing new begins meanwhile.
+    locking: AtomicBool,
+    sync_turn: tokio::sync::Mutex<()>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// What a lock closes and zeroes.
+pub(super) struct Open {
+    store: Store,
     audit: Mutex<AuditLog>,
     pub(super) cursor_key: Key,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) lost: Option<LostChanges>,
     /// Last, so that the files are closed before the vault's lock is given up.
     pub(super) vault: Vault,
+}
+
+impl Open {
+    pub(super) fn audit(&self) -> MutexGuard<'_, AuditLog> {
+        self.audit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The store is older than what the audit trail acknowledged: an older copy of the file was put back, or a part of
@@ -79,32 +95,52 @@ impl Guard {
     }
 
     fn over(vault: Vault, person: Person, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
-        let role = Role::Everything;
         let audit = AuditLog::open(&vault.audit().path, vault.audit().key, vault.audit().salt)?;
         let store = Store::open(&vault.store().path, vault.store().key, vault.store().salt)?;
-        let revision = store.read(&role.permit(), |reader| reader.revision())?;
-        let (acknowledged, newest) = audit.acknowledged()?;
-        let behind = acknowledged - revision;
-        let lost = (behind > 0).then_some(LostChanges {
-            changes: behind,
-            newest,
-        });
-        let cursor_key = vault.cursor_key();
-        let shared = Shared {
+        let open = Open {
             store,
             audit: Mutex::new(audit),
-            cursor_key,
-            clock,
-            lost,
+            cursor_key: vault.cursor_key(),
             vault,
+        };
+        let shared = Shared {
+            open: RwLock::new(Some(open)),
+            locking: AtomicBool::new(false),
+            sync_turn: tokio::sync::Mutex::new(()),
+            clock,
         };
         let guard = Self {
             shared: Arc::new(shared),
             person,
-            role,
+            role: Role::Everything,
         };
+        guard.note_lost_changes()?;
         guard.note(AuditKind::Unlock, "", None, None)?;
         Ok(guard)
+    }
+
+    /// Compares the store with what the audit trail acknowledged. A loss is written down before anything else is, and
+    /// the store's revision goes on behind the lost ones: else new changes would take their numbers, and the loss would
+    /// no longer show.
+    fn note_lost_changes(&self) -> Result<(), AccessError> {
+        let revision = self.read(|reader| reader.revision())?;
+        let (acknowledged, newest) = self.with_audit(|log| log.acknowledged())?;
+        if revision >= acknowledged {
+            return Ok(());
+        }
+        let lost = LostChanges {
+            changes: acknowledged - revision,
+            newest,
+        };
+        self.with_audit(|log| log.remember_loss(acknowledged, lost))?;
+        self.note(
+            AuditKind::Lost,
+            "",
+            Some(Digested::counted(u64::try_from(lost.changes).unwrap_or(0))),
+            Some(acknowledged),
+        )?;
+        self.write(Durability::Full, |tx| tx.go_on_behind(acknowledged))?;
+        Ok(())
     }
 
     /// The same vault in another person's hands.
@@ -121,18 +157,104 @@ impl Guard {
         &self.person
     }
 
-    /// Whether the store is older than what the audit trail acknowledged.
-    pub fn lost_changes(&self) -> Option<LostChanges> {
-        self.shared.lost
+    /// Waits until no other sync of this vault runs; the next one waits until the answer is dropped. Two at once would
+    /// each take the other's writes for a stranger's, and report conflicts that are none.
+    pub async fn sync_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.shared.sync_turn.lock().await
     }
 
-    /// Writes that the vault is locked, and stops running reads. Call it before the last clone goes.
+    /// Whether the store was found older than what the audit trail acknowledged, now or at an earlier opening, and
+    /// nobody has taken note of it yet.
     ///
     /// # Errors
-    /// [`AccessError::Audit`]. The vault is closed all the same once the clones are gone.
+    /// [`AccessError`].
+    pub fn lost_changes(&self) -> Result<Option<LostChanges>, AccessError> {
+        self.with_audit(|log| log.loss())
+    }
+
+    /// A person has taken note of the loss: it is not reported any more. The trail keeps it.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn accept_loss(&self) -> Result<(), AccessError> {
+        self.note(AuditKind::Write, "loss accepted", None, None)?;
+        self.with_audit(|log| log.forget_loss())
+    }
+
+    /// Locks, for all clones: writes it to the trail, stops running reads, waits for running writes, closes the files and
+    /// zeroes the keys. Locking twice is no error.
+    ///
+    /// # Errors
+    /// [`AccessError::Audit`] when the trail could not be written. It is locked all the same.
     pub fn lock(self) -> Result<(), AccessError> {
-        self.shared.store.interrupt();
-        self.note(AuditKind::Lock, "", None, None)
+        let noted = match self.note(AuditKind::Lock, "", None, None) {
+            Err(AccessError::Locked) => Ok(()),
+            other => other,
+        };
+        self.shared.locking.store(true, Ordering::SeqCst);
+        if let Some(open) = &*self
+            .shared
+            .open
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+        {
+            open.store.interrupt();
+        }
+        *self
+            .shared
+            .open
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = None;
+        noted
+    }
+
+    /// Reads from the store, as the role permits.
+    pub(super) fn read<R, E: From<StoreError> + Into<AccessError>>(
+        &self,
+        body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
+    ) -> Result<R, AccessError> {
+        self.with_open(|open| {
+            open.store
+                .read(&self.role.permit(), body)
+                .map_err(Into::into)
+        })
+    }
+
+    /// Writes to the store, as the role permits.
+    pub(super) fn write<R, E: From<StoreError> + Into<AccessError>>(
+        &self,
+        durability: Durability,
+        body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
+    ) -> Result<(R, i64), AccessError> {
+        self.with_open(|open| {
+            open.store
+                .write(&self.role.permit(), durability, body)
+                .map_err(Into::into)
+        })
+    }
+
+    /// Page MACs and structure of the store.
+    pub(super) fn check_store(&self) -> Result<Vec<String>, AccessError> {
+        self.with_open(|open| Ok(open.store.check(&self.role.permit())?))
+    }
+
+    /// Runs `body` on the open vault. Never call one within another: a lock may wait between them.
+    pub(super) fn with_open<R>(
+        &self,
+        body: impl FnOnce(&Open) -> Result<R, AccessError>,
+    ) -> Result<R, AccessError> {
+        if self.shared.locking.load(Ordering::SeqCst) {
+            return Err(AccessError::Locked);
+        }
+        match &*self
+            .shared
+            .open
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+        {
+            Some(open) => body(open),
+            None => Err(AccessError::Locked),
+        }
     }
 
     /// Writes an audit entry. What it is about happens after this, never before.
@@ -149,23 +271,17 @@ impl Guard {
             kind,
             what: what.to_owned(),
             count: texts.as_ref().map(|t| t.count),
-            digest: texts.map(|t| t.digest),
+            digest: texts.and_then(|t| t.digest),
             revision,
         };
-        Ok(self.with_audit(|log| log.append(&entry))?)
+        self.with_audit(|log| log.append(&entry))
     }
 
     pub(super) fn with_audit<R>(
         &self,
         body: impl FnOnce(&mut AuditLog) -> Result<R, AuditError>,
-    ) -> Result<R, AuditError> {
-        body(
-            &mut self
-                .shared
-                .audit
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+    ) -> Result<R, AccessError> {
+        self.with_open(|open| Ok(body(&mut open.audit())?))
     }
 }
 
@@ -177,11 +293,19 @@ impl std::fmt::Debug for Guard {
 
 /// Count and SHA-256 of some texts, each preceded by its length.
 pub(super) struct Digested {
-    pub(super) count: u64,
-    pub(super) digest: String,
+    count: u64,
+    digest: Option<String>,
 }
 
 impl Digested {
+    /// A count alone.
+    pub(super) fn counted(count: u64) -> Self {
+        Self {
+            count,
+            digest: None,
+        }
+    }
+
     pub(super) fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut digest = Sha256::new();
         let mut count = 0;
@@ -192,7 +316,7 @@ impl Digested {
         }
         Self {
             count,
-            digest: hex::encode(digest.finalize()),
+            digest: Some(hex::encode(digest.finalize())),
         }
     }
 }

@@ -23,7 +23,7 @@ pub use guard::{Guard, LostChanges};
 pub use records::Page;
 pub use role::{Person, Role};
 pub use serve::{Fetched, Write};
-pub use status::{Status, VaultCheck};
+pub use status::{Status, VaultCheck, Waiting};
 
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{

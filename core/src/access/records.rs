@@ -27,16 +27,13 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; an ambiguous name (several servers) is one.
     pub fn get(&self, name: &Reference) -> Result<Option<Record>, AccessError> {
-        let record =
-            self.shared
-                .store
-                .read(&self.role.permit(), |reader| match reader.find(name)? {
-                    Some(whole) => reader.record(&whole),
-                    None => Ok::<_, crate::store::StoreError>(None),
-                })?;
-        if record.is_some() {
-            self.note(AuditKind::Read, &name.to_string(), None, None)?;
-        }
+        let record = self.read(|reader| match reader.find(name)? {
+            Some(whole) => reader.record(&whole),
+            None => Ok::<_, crate::store::StoreError>(None),
+        })?;
+        // Also a look-up that finds nothing: asking is an act.
+        let found = Digested::of(record.iter().map(|record| record.text.as_str()));
+        self.note(AuditKind::Read, &name.to_string(), Some(found), None)?;
         Ok(record)
     }
 
@@ -45,17 +42,17 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; a page link that is not from this search is one.
     pub fn search(&self, query: &Query) -> Result<Page, AccessError> {
-        let (key, person) = (&self.shared.cursor_key, self.person.id());
-        let after = query
-            .cursor
-            .as_deref()
-            .map(|sealed| cursor::open(key, person, query, sealed))
-            .transpose()?;
+        let person = self.person.id();
+        let open = |sealed| {
+            self.with_open(|open| Ok(cursor::open(&open.cursor_key, person, query, sealed)?))
+        };
+        let after = query.cursor.as_deref().map(open).transpose()?;
         let now = self.shared.clock.now();
-        let found = self.shared.store.read(&self.role.permit(), |reader| reader.search(query, after.as_ref(), now))?;
+        let found = self.read(|reader| reader.search(query, after.as_ref(), now))?;
         let mut next = None;
         if let Some(position) = &found.next {
-            let cursor = Some(cursor::seal(key, person, query, position)?);
+            let seal = |open: &super::guard::Open| Ok(cursor::seal(&open.cursor_key, person, query, position)?);
+            let cursor = Some(self.with_open(seal)?);
             next = Some(Query { cursor, ..query.clone() });
         }
         let released = found.records.iter().chain(&found.included).map(|r| r.text.as_str());
@@ -70,7 +67,7 @@ impl Guard {
     /// [`AccessError`].
     pub fn explain(&self, query: &Query) -> Result<Vec<String>, AccessError> {
         let now = self.shared.clock.now();
-        Ok(self.shared.store.read(&self.role.permit(), |reader| reader.explain(query, now))?)
+        self.read(|reader| reader.explain(query, now))
     }
 
     /// Stores what this person wrote, and queues it for the server it belongs to.
@@ -80,15 +77,14 @@ impl Guard {
     pub fn put(&self, resource: &Resource<'_>) -> Result<Saved, AccessError> {
         let change_id = rng::make_uuid()?;
         self.written(&resource.name().to_string(), |guard| {
-            guard
-                .shared
-                .store
-                .write(&guard.role.permit(), Durability::Full, |tx| {
-                    let peer = tx
-                        .find(resource.name())?
-                        .map_or(PeerId::FIRST, |name| name.peer);
-                    tx.put_local(peer, resource, guard.author(&change_id))
-                })
+            guard.write(Durability::Full, |tx| {
+                let peer = match tx.find(resource.name())? {
+                    Some(name) => name.peer,
+                    // Written again after a deletion that waits: it goes back to where it was.
+                    None => tx.edited_on(resource.name())?.unwrap_or(PeerId::FIRST),
+                };
+                tx.put_local(peer, resource, guard.author(&change_id))
+            })
         })
     }
 
@@ -99,15 +95,10 @@ impl Guard {
     pub fn delete(&self, name: &Reference) -> Result<Option<Saved>, AccessError> {
         let change_id = rng::make_uuid()?;
         self.written(&format!("delete {name}"), |guard| {
-            guard
-                .shared
-                .store
-                .write(&guard.role.permit(), Durability::Full, |tx| {
-                    match tx.find(name)? {
-                        Some(whole) => tx.delete_local(&whole, guard.author(&change_id)),
-                        None => Ok(None),
-                    }
-                })
+            guard.write(Durability::Full, |tx| match tx.find(name)? {
+                Some(whole) => tx.delete_local(&whole, guard.author(&change_id)),
+                None => Ok(None),
+            })
         })
     }
 
@@ -119,8 +110,11 @@ impl Guard {
     ) -> Result<R, AccessError> {
         self.note(AuditKind::Write, what, None, None)?;
         let (answer, revision) = write(self).map_err(Into::into)?;
-        self.note(AuditKind::Written, what, None, Some(revision))?;
-        Ok(answer)
+        match self.note(AuditKind::Written, what, None, Some(revision)) {
+            Ok(()) => Ok(answer),
+            Err(AccessError::Audit(error)) => Err(AccessError::StoredUnnoted(error)),
+            Err(other) => Err(other),
+        }
     }
 
     fn author<'a>(&'a self, change_id: &'a str) -> Author<'a> {
@@ -137,5 +131,21 @@ impl Guard {
             peer: PeerId::FIRST,
             reference: name.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_ends_by_bytes_too_and_holds_at_least_one_record() {
+        let page = |lengths: &[usize]| fitting(lengths.iter().copied());
+        let half = MAX_PAGE_BYTES / 2;
+        assert_eq!(page(&[]), 0);
+        assert_eq!(page(&[1, 2, 3]), 3);
+        assert_eq!(page(&[half, half, 1]), 2);
+        assert_eq!(page(&[half, half + 1, 1]), 1);
+        assert_eq!(page(&[MAX_PAGE_BYTES + 1, 1]), 1);
     }
 }

@@ -10,10 +10,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn secret(&self, name: &str) -> Result<Option<Zeroizing<String>>, AccessError> {
-        let found = self
-            .shared
-            .store
-            .read(&self.role.permit(), |reader| reader.secret(name))?;
+        let found = self.read(|reader| reader.secret(name))?;
         Ok(found.map(Zeroizing::new))
     }
 
@@ -23,12 +20,7 @@ impl Guard {
     /// [`AccessError`].
     pub fn keep_secret(&self, name: &str, value: &str) -> Result<(), AccessError> {
         self.written(&format!("secret {name}"), |guard| {
-            guard
-                .shared
-                .store
-                .write(&guard.role.permit(), Durability::Full, |tx| {
-                    tx.set_secret(name, value)
-                })
+            guard.write(Durability::Full, |tx| tx.set_secret(name, value))
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What the hub does with records: serve them, and commit what clients send.
 
 use super::audit::AuditKind;
+use super::guard::Digested;
 use super::{AccessError, Guard};
 use crate::fhir::{Reference, Resource};
 use crate::store::{Committed, Durability, Precondition, Record, StoreError};
@@ -45,22 +46,58 @@ impl Write<'_> {
 }
 
 impl Guard {
+    /// Writes down that requests without a valid token came in, `count` of them.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn note_denied(&self, count: u64) -> Result<(), AccessError> {
+        self.note(
+            AuditKind::Denied,
+            "no valid token",
+            Some(Digested::counted(count)),
+            None,
+        )
+    }
+
+    /// Makes this vault one that is served: from now on it is changed by clients of its hub only.
+    ///
+    /// # Errors
+    /// [`AccessError::VaultOfADevice`] when something in it waits for a server, or a server is known: a record without a
+    /// version, or with another server's, would be overwritten unseen.
+    pub fn serve(&self) -> Result<(), AccessError> {
+        self.written("serve", |guard| {
+            guard.write(Durability::Full, |tx| {
+                if !tx.pending(None)?.is_empty() || !tx.peers()?.is_empty() {
+                    return Err(AccessError::VaultOfADevice);
+                }
+                Ok(tx.set_served()?)
+            })
+        })
+    }
+
     /// Reads one record for a client.
     ///
     /// # Errors
     /// [`AccessError`].
     pub fn fetch(&self, name: &Reference) -> Result<Fetched, AccessError> {
         let whole = Self::on_first_peer(name);
-        let fetched = self.shared.store.read(&self.role.permit(), |reader| {
+        let fetched = self.read(|reader| {
             Ok::<_, StoreError>(match reader.record(&whole)? {
                 Some(record) => Fetched::Found(record),
                 None if reader.is_gone(name)? => Fetched::Gone,
                 None => Fetched::Unknown,
             })
         })?;
-        if matches!(fetched, Fetched::Found(_)) {
-            self.note(AuditKind::Read, &name.to_string(), None, None)?;
-        }
+        let found = match &fetched {
+            Fetched::Found(record) => Some(record.text.as_str()),
+            Fetched::Gone | Fetched::Unknown => None,
+        };
+        self.note(
+            AuditKind::Read,
+            &name.to_string(),
+            Some(Digested::of(found)),
+            None,
+        )?;
         Ok(fetched)
     }
 
@@ -79,26 +116,23 @@ impl Guard {
         };
         let mut at_entry = 0;
         let result = self.written(&what, |guard| {
-            guard
-                .shared
-                .store
-                .write(&guard.role.permit(), Durability::Full, |tx| {
-                    let stamp = tx.next_stamp(guard.shared.clock.now())?;
-                    let mut done = Vec::with_capacity(writes.len());
-                    for (index, write) in writes.iter().enumerate() {
-                        at_entry = index;
-                        done.push(match write {
-                            Write::Put {
-                                resource,
-                                condition,
-                            } => Some(tx.serve_put(resource, condition, stamp)??),
-                            Write::Delete { name, condition } => {
-                                tx.serve_delete(name, condition, stamp)??
-                            }
-                        });
-                    }
-                    Ok::<_, AccessError>(done)
-                })
+            guard.write(Durability::Full, |tx| {
+                let stamp = tx.next_stamp(guard.shared.clock.now())?;
+                let mut done = Vec::with_capacity(writes.len());
+                for (index, write) in writes.iter().enumerate() {
+                    at_entry = index;
+                    done.push(match write {
+                        Write::Put {
+                            resource,
+                            condition,
+                        } => Some(tx.serve_put(resource, condition, stamp)??),
+                        Write::Delete { name, condition } => {
+                            tx.serve_delete(name, condition, stamp)??
+                        }
+                    });
+                }
+                Ok::<_, AccessError>(done)
+            })
         });
         result.map_err(|error| (at_entry, error))
     }

@@ -2,8 +2,8 @@
 
 use super::audit::{AuditEntry, AuditKind};
 use super::{AccessError, Guard, LostChanges};
-use crate::fhir::{Resource, ResourceType};
-use crate::store::{Pending, RecordName, StoreError};
+use crate::fhir::{Instant, Resource, ResourceType};
+use crate::store::{EditState, Pending, RecordName, StoreError};
 use sha2::{Digest, Sha256};
 
 /// What is in a vault and what waits.
@@ -16,9 +16,28 @@ pub struct Status {
     /// Base URLs of the servers.
     pub servers: Vec<String>,
     /// Local changes that wait, oldest first.
-    pub pending: Vec<Pending>,
+    pub waiting: Vec<Waiting>,
     /// Whether the store is older than its audit trail.
     pub lost: Option<LostChanges>,
+}
+
+/// A changed record that no server has acknowledged, without its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its name.
+    pub name: RecordName,
+    /// Where the change stands.
+    pub state: EditState,
+    /// Changes of this record that wait.
+    pub changes: u64,
+    /// When the oldest of them was made.
+    pub since: Instant,
+    /// Whether it was deleted here.
+    pub deleted: bool,
+    /// Whether it was sent and the answer never came.
+    pub sent: bool,
+    /// Issue codes, where the server refused it.
+    pub refusal: Option<String>,
 }
 
 /// What a check of all files found.
@@ -32,21 +51,40 @@ pub struct VaultCheck {
     pub audit_entries: i64,
 }
 
+impl From<Pending> for Waiting {
+    fn from(pending: Pending) -> Self {
+        Self {
+            name: pending.name,
+            state: pending.state,
+            changes: pending.changes,
+            since: pending.since,
+            deleted: pending.mine.is_none(),
+            sent: pending.sent.is_some(),
+            refusal: pending.refusal,
+        }
+    }
+}
+
 impl Guard {
     /// What is in the vault and what waits. Counts and names only.
     ///
     /// # Errors
     /// [`AccessError`].
     pub fn status(&self) -> Result<Status, AccessError> {
-        Ok(self.shared.store.read(&self.role.permit(), |reader| {
+        let lost = self.lost_changes()?;
+        self.read(|reader| {
             Ok::<_, StoreError>(Status {
                 counts: reader.counts()?,
                 revision: reader.revision()?,
                 servers: reader.peers()?.into_iter().map(|(_, url, _)| url).collect(),
-                pending: reader.pending(None)?,
-                lost: self.shared.lost,
+                waiting: reader
+                    .pending(None)?
+                    .into_iter()
+                    .map(Waiting::from)
+                    .collect(),
+                lost,
             })
-        })?)
+        })
     }
 
     /// SHA-256 of each record's stored bytes: what two sides compare to see that they agree.
@@ -55,8 +93,9 @@ impl Guard {
     /// [`AccessError`].
     pub fn fingerprints(&self) -> Result<Vec<(RecordName, [u8; 32])>, AccessError> {
         let mut all = Vec::new();
-        self.shared.store.read(&self.role.permit(), |reader| {
+        self.read(|reader| {
             reader.each_record(|record| {
+                let record = record?;
                 all.push((record.name, Sha256::digest(&record.text).into()));
                 Ok::<_, StoreError>(())
             })
@@ -71,11 +110,8 @@ impl Guard {
     /// [`AccessError`] only where a check could not be made at all.
     pub fn check(&self) -> Result<VaultCheck, AccessError> {
         self.note(AuditKind::Check, "", None, None)?;
-        let permit = self.role.permit();
         let mut problems: Vec<String> = self
-            .shared
-            .store
-            .check(&permit)?
+            .check_store()?
             .into_iter()
             .map(|p| format!("records: {p}"))
             .collect();
@@ -85,27 +121,37 @@ impl Guard {
                 .map(|p| format!("audit trail: {p}")),
         );
         let mut records = 0;
-        let read = self.shared.store.read(&permit, |reader| {
+        let read = self.read(|reader| {
             reader.each_record(|record| {
-                let damaged = |_| StoreError::DamagedValue {
-                    what: "body",
-                    row: record.revision,
-                };
-                Resource::parse_text(&record.text).map_err(damaged)?;
-                records += 1;
+                let sound = record.and_then(|record| {
+                    let damaged = |_| StoreError::DamagedValue {
+                        what: "body",
+                        row: record.revision,
+                    };
+                    Resource::parse_text(&record.text)
+                        .map(drop)
+                        .map_err(damaged)
+                });
+                match sound {
+                    Ok(()) => records += 1,
+                    Err(error) => problems.push(error.to_string()),
+                }
                 Ok::<_, StoreError>(())
             })
         });
         problems.extend(read.err().map(|e| e.to_string()));
-        let vault = &self.shared.vault;
-        let audit_entries = match self.with_audit(|log| log.verify(vault.audit().key, vault.id())) {
+        let verified = self.with_open(|open| {
+            let (key, id) = (open.vault.audit().key, *open.vault.id());
+            Ok(open.audit().verify(key, &id))
+        })?;
+        let audit_entries = match verified {
             Ok(entries) => entries,
             Err(error) => {
                 problems.push(error.to_string());
                 0
             }
         };
-        if let Some(lost) = self.shared.lost {
+        if let Some(lost) = self.lost_changes()? {
             problems.push(lost.to_string());
         }
         Ok(VaultCheck {
@@ -120,16 +166,20 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn audit_trail(&self) -> Result<Vec<AuditEntry>, AccessError> {
-        Ok(self.with_audit(|log| log.entries())?)
+        self.with_audit(|log| log.entries())
     }
 }
 
 impl std::fmt::Display for LostChanges {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "the records are older than the audit trail: {} changes lost, the newest of {}. Was an older copy restored?",
-            self.changes, self.newest
-        )
+        {
+            let (n, s) = (self.changes, if self.changes == 1 { "" } else { "s" });
+            write!(
+                f,
+                "the records are older than the audit trail: {n} change{s} lost, the newest of {}. Was an older copy \
+                 restored?",
+                self.newest
+            )
+        }
     }
 }

@@ -16,7 +16,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn index_is_old(&self) -> Result<bool, AccessError> {
-        Ok(self.shared.store.read(&self.role.permit(), |reader| reader.index_is_old())?)
+        self.read(|reader| reader.index_is_old())
     }
 
     /// Makes the index anew, as far as `goes_on` lets it. `true`: it is new.
@@ -25,9 +25,7 @@ impl Guard {
     /// [`AccessError`]; the old index still answers, and the next call goes on from there.
     pub fn reindex(&self, mut goes_on: impl FnMut(Reindexed) -> bool) -> Result<bool, AccessError> {
         loop {
-            let step = self.shared.store.write(&self.role.permit(), Durability::Normal, |tx| {
-                tx.reindex_step(REINDEX_STEP)
-            });
+            let step = self.write(Durability::Normal, |tx| tx.reindex_step(REINDEX_STEP));
             match step?.0 {
                 None => return Ok(true),
                 Some(progress) if goes_on(progress) => {}
@@ -42,7 +40,7 @@ impl Guard {
     /// [`AccessError`].
     pub fn set_profile(&self, profile: Profile) -> Result<(), AccessError> {
         self.written("index profile", |guard| {
-            guard.shared.store.write(&guard.role.permit(), Durability::Full, |tx| tx.set_profile(profile))
+            guard.write(Durability::Full, |tx| tx.set_profile(profile))
         })
     }
 
@@ -52,7 +50,7 @@ impl Guard {
     /// [`AccessError`].
     pub fn repack(&self, mut goes_on: impl FnMut() -> bool) -> Result<bool, AccessError> {
         while goes_on() {
-            let step = self.shared.store.write(&self.role.permit(), Durability::Normal, |tx| tx.repack_step());
+            let step = self.write(Durability::Normal, |tx| tx.repack_step());
             if !step?.0 {
                 return Ok(true);
             }

@@ -19,9 +19,10 @@ pub struct Instant(i64);
 pub struct InvalidDate;
 
 impl Instant {
-    /// From milliseconds since 1970. Values outside years 1 to 9999 are clamped to that span.
+    /// From milliseconds since 1970. Values before year 1, or too late in 9999 to be printed in every time zone, are
+    /// clamped: every instant prints, and one that was stored comes back as the same.
     pub fn from_epoch_ms(ms: i64) -> Self {
-        Self(ms.clamp(-62_135_596_800_000, 253_402_300_799_999))
+        Self(ms.clamp(-62_135_596_800_000, 253_402_207_200_000))
     }
 
     /// Milliseconds since 1970.
@@ -35,13 +36,8 @@ impl Instant {
     /// [`InvalidDate`].
     pub fn parse(text: &str) -> Result<Self, InvalidDate> {
         let stamp: Timestamp = text.parse().map_err(|_| InvalidDate)?;
-        Ok(Self(
-            stamp
-                .as_nanosecond()
-                .div_euclid(1_000_000)
-                .try_into()
-                .map_err(|_| InvalidDate)?,
-        ))
+        let ms = stamp.as_nanosecond().div_euclid(1_000_000);
+        Ok(Self::from_epoch_ms(ms.try_into().map_err(|_| InvalidDate)?))
     }
 }
 
@@ -162,6 +158,24 @@ mod tests {
                 .epoch_ms(),
             -1
         );
+    }
+
+    #[test]
+    fn every_instant_prints_and_comes_back_from_its_number() {
+        for ms in [
+            i64::MIN,
+            -62_135_596_800_001,
+            253_402_207_200_000,
+            253_402_300_799_999,
+            i64::MAX,
+        ] {
+            let at = Instant::from_epoch_ms(ms);
+            assert_eq!(Instant::parse(&at.to_string()).unwrap(), at);
+        }
+        for odd in ["-000500-01-01T00:00:00Z", "9999-12-30T22:00:00.9999Z"] {
+            let at = Instant::parse(odd).unwrap();
+            assert_eq!(Instant::from_epoch_ms(at.epoch_ms()), at, "{odd}");
+        }
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub(super) const MAX_ANSWER_BYTES: usize = 128 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two pieces of an answer, so that a slow line is not an error but a silent one is.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// For a whole answer: a line that drips must not keep a vault open for hours.
+const WHOLE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// A FHIR server.
 pub struct Server {
@@ -21,7 +23,7 @@ pub struct Server {
 }
 
 /// What a server answered.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Answer {
     /// HTTP status code.
     pub status: u16,
@@ -46,7 +48,8 @@ impl Server {
             "http" => return Err(NetError::Insecure),
             _ => return Err(NetError::BadUrl),
         }
-        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        let with_credentials = !url.username().is_empty() || url.password().is_some();
+        if url.query().is_some() || url.fragment().is_some() || with_credentials {
             return Err(NetError::BadUrl);
         }
         if !url.path().ends_with('/') {
@@ -61,6 +64,7 @@ impl Server {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
+            .timeout(WHOLE_TIMEOUT)
             .user_agent(concat!("pocketchart/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
             .build()
@@ -176,7 +180,12 @@ impl Server {
             }
             body.extend_from_slice(&piece);
         }
-        let text = String::from_utf8(body).map_err(|_| NetError::NotText)?;
+        let text = match String::from_utf8(body) {
+            Ok(text) => text,
+            // An error page in another encoding is an error all the same: its status is what counts.
+            Err(_) if !status.is_success() => String::new(),
+            Err(_) => return Err(NetError::NotText),
+        };
         Ok(Answer {
             status: status.as_u16(),
             version,
@@ -196,6 +205,13 @@ fn bearer(token: &SecretText) -> Result<HeaderValue, NetError> {
         .map_err(|_| NetError::BadToken)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// Without the content, which is PHI.
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Answer({}, {} bytes)", self.status, self.text.len())
+    }
 }
 
 #[cfg(test)]
@@ -233,6 +249,7 @@ mod tests {
             "ftp://h.example/",
             "https://h.example/?a=b",
             "https://user@h.example/",
+            "https://:password@h.example/",
             "",
         ] {
             assert_eq!(refusal(bad), NetError::BadUrl, "{bad}");

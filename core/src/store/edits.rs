@@ -5,7 +5,7 @@
 
 use super::records::{NewBody, Origin, Record, RecordName, reference_of};
 use super::{PeerId, Reader, StoreError, Tx};
-use crate::fhir::Resource;
+use crate::fhir::{Reference, Resource};
 use rusqlite::{OptionalExtension, Row};
 
 /// Where a local change stands.
@@ -24,6 +24,8 @@ pub enum EditState {
 pub enum Saved {
     /// Stored, and waiting to be sent.
     Queued,
+    /// Stored; but the server has a newer version, so nothing is sent until a person decides.
+    InConflict,
     /// The bytes are those that are there already; nothing is sent.
     Unchanged,
     /// Nothing is left to send: what was never sent was deleted again, or changed back.
@@ -40,7 +42,7 @@ pub enum SentKind {
 }
 
 /// A changed record, for the push.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Pending {
     /// Its name.
     pub name: RecordName,
@@ -106,6 +108,16 @@ impl Reader<'_> {
             .optional()?)
     }
 
+    /// The server of a local change (a deletion, where there is no record) to the record called `name`.
+    pub(crate) fn edited_on(&self, name: &Reference) -> Result<Option<PeerId>, StoreError> {
+        let sql = "SELECT peer FROM rkey JOIN edit USING (rid) WHERE type = ?1 AND id = ?2 ORDER BY peer LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let peer = statement
+            .query_row((name.kind.number(), name.id.as_str()), |row| row.get(0))
+            .optional()?;
+        Ok(peer.map(PeerId))
+    }
+
     /// Changed records of `peer` (of all peers: `None`), in the order of their oldest waiting change.
     pub(crate) fn pending(&self, peer: Option<PeerId>) -> Result<Vec<Pending>, StoreError> {
         let sql = "SELECT edit.rid, rkey.peer, rkey.type, rkey.id, edit.state, edit.base_version, edit.deleted,
@@ -165,12 +177,18 @@ impl Tx<'_> {
         resource: &Resource<'_>,
         author: Author<'_>,
     ) -> Result<Saved, StoreError> {
+        self.must_not_be_served()?;
         let rid = self.intern(peer.0, resource.name())?;
         let edit = self.edit_row(rid)?;
         let body = self.record_at(rid)?;
-        if body
+        // What the server refused can be sent again as it is.
+        let refused = edit
             .as_ref()
-            .is_some_and(|body| body.text == resource.text())
+            .is_some_and(|edit| edit.state == EditState::Refused);
+        if !refused
+            && body
+                .as_ref()
+                .is_some_and(|body| body.text == resource.text())
         {
             return Ok(Saved::Unchanged);
         }
@@ -203,7 +221,7 @@ impl Tx<'_> {
             },
         )?;
         self.queue(rid, author)?;
-        Ok(Saved::Queued)
+        Ok(saved_as(edit.as_ref()))
     }
 
     /// Deletes a record here and queues the deletion. `None`: there is no such record.
@@ -212,11 +230,13 @@ impl Tx<'_> {
         name: &RecordName,
         author: Author<'_>,
     ) -> Result<Option<Saved>, StoreError> {
+        self.must_not_be_served()?;
         let Some(body) = self.record(name)? else {
             return Ok(None);
         };
         let rid = body.rid;
-        match self.edit_row(rid)? {
+        let edit = self.edit_row(rid)?;
+        match &edit {
             None => self.start_edit(rid, Some(&body), true)?,
             Some(edit) if edit.base.is_none() && edit.is_untouched_by_server() => {
                 self.remove_body(name.peer.0, rid)?;
@@ -227,11 +247,12 @@ impl Tx<'_> {
         }
         self.remove_body(name.peer.0, rid)?;
         self.queue(rid, author)?;
-        Ok(Some(Saved::Queued))
+        Ok(Some(saved_as(edit.as_ref())))
     }
 
-    /// Keeps what goes out now, before it goes: exact bytes, and the newest change in them.
-    pub(crate) fn mark_sent(&self, pending: &Pending) -> Result<(), StoreError> {
+    /// Keeps what goes out now, before it goes: exact bytes, and the newest change in them. `false`: the record was
+    /// changed or withdrawn since it was read, and must not be sent as it was.
+    pub(crate) fn mark_sent(&self, pending: &Pending) -> Result<bool, StoreError> {
         let kind = if pending.mine.is_some() {
             SentKind::Put
         } else {
@@ -242,14 +263,16 @@ impl Tx<'_> {
             .as_deref()
             .map(|text| self.pack(text))
             .transpose()?;
-        let sql = "UPDATE edit SET sent_kind = ?2, sent = ?3, sent_seq = ?4 WHERE rid = ?1 AND sent_kind IS NULL";
-        self.connection.prepare_cached(sql)?.execute((
+        let sql = "UPDATE edit SET sent_kind = ?2, sent = ?3, sent_seq = ?4
+                   WHERE rid = ?1 AND state = 0 AND sent_kind IS NULL
+                   AND (SELECT max(seq) FROM outbox WHERE rid = ?1) = ?4";
+        let marked = self.connection.prepare_cached(sql)?.execute((
             pending.rid,
             kind as i64 + 1,
             packed,
             pending.newest_seq,
         ))?;
-        Ok(())
+        Ok(marked == 1)
     }
 
     /// The server took a PUT; these are its bytes. Changes made meanwhile stay, and start from them.
@@ -258,10 +281,10 @@ impl Tx<'_> {
         name: &RecordName,
         answer: &Resource<'_>,
     ) -> Result<(), StoreError> {
-        let Some(rid) = self.rid(name.peer.0, &name.reference)? else {
+        let Some((rid, sent_seq)) = self.under_way(name)? else {
             return Ok(());
         };
-        if self.has_newer_changes(rid)? {
+        if self.has_newer_changes(rid, sent_seq)? {
             let sql = "UPDATE edit SET state = 0, base = ?2, base_version = ?3, sent_kind = NULL, sent = NULL,
                        sent_seq = NULL, theirs = NULL, theirs_version = NULL WHERE rid = ?1";
             self.connection.prepare_cached(sql)?.execute((
@@ -277,11 +300,11 @@ impl Tx<'_> {
 
     /// The server no longer has the record, as we asked. What was written here meanwhile stays, as a new record.
     pub(crate) fn settle_delete(&self, name: &RecordName) -> Result<(), StoreError> {
-        let Some(rid) = self.rid(name.peer.0, &name.reference)? else {
+        let Some((rid, sent_seq)) = self.under_way(name)? else {
             return Ok(());
         };
         let rewritten = self.record_at(rid)?.is_some();
-        if self.has_newer_changes(rid)? && rewritten {
+        if self.has_newer_changes(rid, sent_seq)? && rewritten {
             let sql = "UPDATE edit SET state = 0, base = NULL, base_version = NULL, sent_kind = NULL, sent = NULL,
                        sent_seq = NULL WHERE rid = ?1";
             self.connection.prepare_cached(sql)?.execute([rid])?;
@@ -311,15 +334,30 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The server refused the change for good. It stays here, with the codes of the refusal.
+    /// The server refused for good what was sent. It stays here, with the codes of the refusal; but what was written
+    /// meanwhile nobody has refused, and it is tried.
     pub(crate) fn mark_refused(&self, name: &RecordName, codes: &str) -> Result<(), StoreError> {
-        let Some(rid) = self.rid(name.peer.0, &name.reference)? else {
+        let Some((rid, sent_seq)) = self.under_way(name)? else {
             return Ok(());
         };
-        let sql = "UPDATE edit SET state = 2, refusal = ?2, sent_kind = NULL, sent = NULL, sent_seq = NULL
+        let sql = "UPDATE edit SET sent_kind = NULL, sent = NULL, sent_seq = NULL,
+                   state = iif(newer, 0, 2), refusal = iif(newer, NULL, ?3)
+                   FROM (SELECT EXISTS (SELECT 1 FROM outbox WHERE rid = ?1 AND seq > ?2) AS newer)
                    WHERE rid = ?1";
-        self.connection.prepare_cached(sql)?.execute((rid, codes))?;
+        self.connection
+            .prepare_cached(sql)?
+            .execute((rid, sent_seq, codes))?;
         Ok(())
+    }
+
+    /// The record's row and the newest change in what is under way. An answer to something else (another sync was
+    /// quicker) settles nothing: what waits here now is not what the server answered to.
+    fn under_way(&self, name: &RecordName) -> Result<Option<(i64, i64)>, StoreError> {
+        let Some(rid) = self.rid(name.peer.0, &name.reference)? else {
+            return Ok(None);
+        };
+        let sent_seq = self.edit_row(rid)?.and_then(|edit| edit.sent_seq);
+        Ok(sent_seq.map(|seq| (rid, seq)))
     }
 
     /// Body := the server's bytes; nothing waits any more.
@@ -342,11 +380,7 @@ impl Tx<'_> {
     }
 
     /// Removes what the answer covers from the outbox; whether something newer waits.
-    fn has_newer_changes(&self, rid: i64) -> Result<bool, StoreError> {
-        let upto = self
-            .edit_row(rid)?
-            .and_then(|edit| edit.sent_seq)
-            .unwrap_or(i64::MAX);
+    fn has_newer_changes(&self, rid: i64, upto: i64) -> Result<bool, StoreError> {
         let sql = "DELETE FROM outbox WHERE rid = ?1 AND seq <= ?2";
         self.connection.prepare_cached(sql)?.execute((rid, upto))?;
         let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE rid = ?1)";
@@ -400,6 +434,14 @@ impl EditRow {
     }
 }
 
+/// What a further change of a record with this edit is.
+fn saved_as(edit: Option<&EditRow>) -> Saved {
+    match edit {
+        Some(edit) if edit.state == EditState::Conflict => Saved::InConflict,
+        _ => Saved::Queued,
+    }
+}
+
 fn state_of(number: i64) -> EditState {
     match number {
         0 => EditState::Waiting,
@@ -413,5 +455,12 @@ fn kind_of(number: i64) -> SentKind {
         SentKind::Put
     } else {
         SentKind::Delete
+    }
+}
+
+/// Without the content, which is PHI.
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pending({:?}, {:?})", self.name.reference, self.state)
     }
 }

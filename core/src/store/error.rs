@@ -7,7 +7,7 @@ use pocketchart_sqlcipher::OpenError;
 pub enum StoreError {
     /// The database file does not open.
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Open(OpenError),
     /// The key is right (the header says so), yet the file does not read as a database.
     #[error(
         "{file} is damaged; nothing was changed or deleted. Keep the file and run `pocketchart vault check`"
@@ -57,12 +57,46 @@ pub enum StoreError {
         /// The parameter.
         code: &'static str,
     },
+    /// The vault is a hub's.
+    #[error("this vault is a hub's: send the change to the hub, which gives it a version")]
+    Served,
+    /// The disk does not read or write.
+    #[error(
+        "the disk cannot be read or written (full, or failing: code {code}); nothing was half-written"
+    )]
+    Disk {
+        /// Extended SQLite result code.
+        code: i32,
+    },
     /// Several servers hold a record of this name.
     #[error("several servers have {name}: name the server as well")]
     Ambiguous {
         /// `Type/id`.
         name: String,
     },
+}
+
+impl StoreError {
+    /// By SQLite's extended result code.
+    fn of_code(code: i32) -> Self {
+        match code & 0xff {
+            8 => Self::ReadOnly,
+            10 => Self::Disk { code },
+            13 => Self::DiskFull,
+            _ => Self::Database { code },
+        }
+    }
+}
+
+impl From<OpenError> for StoreError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Engine { code, .. } if matches!(code & 0xff, 8 | 10 | 13) => {
+                Self::of_code(code)
+            }
+            other => Self::Open(other),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -75,9 +109,7 @@ impl From<rusqlite::Error> for StoreError {
                 ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt => Self::Damaged {
                     file: "the database".into(),
                 },
-                _ => Self::Database {
-                    code: failure.extended_code,
-                },
+                _ => Self::of_code(failure.extended_code),
             },
             _ => Self::Database { code: -1 },
         }

@@ -15,7 +15,6 @@ pub struct Local {
 }
 
 /// A stored copy.
-#[derive(Debug)]
 pub struct Known {
     /// The server's version.
     pub version: Option<String>,
@@ -26,7 +25,6 @@ pub struct Known {
 }
 
 /// A local change.
-#[derive(Debug)]
 pub struct EditView {
     /// Where it stands.
     pub state: EditState,
@@ -41,7 +39,7 @@ pub struct EditView {
 }
 
 /// What arrives.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Incoming<'a> {
     /// Its text.
     pub text: &'a str,
@@ -119,5 +117,30 @@ impl Tx<'_> {
             Pulled::Conflict => self.mark_conflict(&name, Some(resource))?,
         }
         Ok(decision)
+    }
+}
+
+/// Without the content, which is PHI.
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Known({:?}, {:?})", self.version, self.updated)
+    }
+}
+
+/// Without the content, which is PHI.
+impl std::fmt::Debug for EditView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "EditView({:?}, from {:?})",
+            self.state, self.base_version
+        )
+    }
+}
+
+/// Without the content, which is PHI.
+impl std::fmt::Debug for Incoming<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Incoming({:?}, {} bytes)", self.version, self.text.len())
     }
 }

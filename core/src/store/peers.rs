@@ -106,7 +106,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Remembers a server. The first one gets the records made before it was known.
+    /// Remembers a server. The first one gets the records made before it was known. Where other records are to be read
+    /// from now on, they are read from the beginning: a cursor says nothing about what was left out before.
     pub(crate) fn remember_peer(
         &self,
         url: &str,
@@ -114,6 +115,13 @@ impl Tx<'_> {
     ) -> Result<PeerId, StoreError> {
         let text = serde_json::to_string(settings).map_err(|_| StoreError::Codec)?;
         let packed = self.pack(&text)?;
+        for (peer, known_url, known) in self.peers()? {
+            if known_url == url && known.patient != settings.patient {
+                self.connection
+                    .prepare_cached("DELETE FROM pull_cursor WHERE peer = ?1")?
+                    .execute([peer.0])?;
+            }
+        }
         let known = "UPDATE peer SET settings = ?2 WHERE url = ?1 RETURNING peer";
         let first =
             "UPDATE peer SET url = ?1, settings = ?2 WHERE peer = 1 AND url IS NULL RETURNING peer";

@@ -23,7 +23,7 @@ pub enum Origin {
 }
 
 /// One record as a reader gets it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Record {
     /// Its name.
     pub name: RecordName,
@@ -142,16 +142,16 @@ impl Reader<'_> {
         Ok(all)
     }
 
-    /// Every record with a body, one after the other, in the order of row numbers.
+    /// Every record with a body, one after the other, in the order of row numbers; a damaged one as the error it gives.
     pub(crate) fn each_record<E: From<StoreError>>(
         &self,
-        mut take: impl FnMut(Record) -> Result<(), E>,
+        mut take: impl FnMut(Result<Record, StoreError>) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = format!("SELECT {COLUMNS} FROM rkey JOIN body USING (rid) ORDER BY rkey.rid");
         let mut statement = self.connection.prepare(&sql).map_err(StoreError::from)?;
         let mut rows = statement.query([]).map_err(StoreError::from)?;
         while let Some(row) = rows.next().map_err(StoreError::from)? {
-            take(self.record_of(row)?)?;
+            take(self.record_of(row))?;
         }
         Ok(())
     }
@@ -235,4 +235,16 @@ impl Tx<'_> {
 /// A stored text as the resource it is.
 fn parsed(record: &Record) -> Result<Resource<'_>, StoreError> {
     Resource::parse_text(&record.text).map_err(|_| StoreError::DamagedValue { what: "body", row: record.rid })
+}
+
+/// Without the content, which is PHI.
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Record({:?}, {} bytes)",
+            self.name.reference,
+            self.text.len()
+        )
+    }
 }

@@ -15,7 +15,7 @@ pub struct Precondition {
 }
 
 /// A write that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Committed {
     /// The record.
     pub name: Reference,
@@ -87,6 +87,25 @@ impl Reader<'_> {
 }
 
 impl Tx<'_> {
+    /// From now on this vault is changed through its hub only.
+    pub(crate) fn set_served(&self) -> Result<(), StoreError> {
+        self.set("served", 1)
+    }
+
+    /// Refuses local changes in a hub's vault: they would be served without a version of their own.
+    pub(super) fn must_not_be_served(&self) -> Result<(), StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM setting WHERE name = 'served')";
+        let served: bool = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([], |row| row.get(0))?;
+        if served {
+            Err(StoreError::Served)
+        } else {
+            Ok(())
+        }
+    }
+
     /// The stamp of everything this transaction commits: later than every stamp before it, whatever the wall clock
     /// does, so that whoever reads in stamp order misses nothing.
     pub(crate) fn next_stamp(&self, now: Instant) -> Result<Instant, StoreError> {
@@ -114,12 +133,12 @@ impl Tx<'_> {
             Ok(stored) => stored,
             Err(why) => return Ok(Err(Refused::Meta { name, why })),
         };
-        self.supersede(rid, version, false, at)?;
-        let damaged = |_| StoreError::DamagedValue {
-            what: "spliced body",
-            row: rid,
+        // What is just small enough to be sent may be too large with its meta.
+        let served = match Resource::parse_text(&stored) {
+            Ok(served) => served,
+            Err(why) => return Ok(Err(Refused::Meta { name, why })),
         };
-        let served = Resource::parse_text(&stored).map_err(damaged)?;
+        self.supersede(rid, version, false, at)?;
         let new = NewBody {
             version: served.version(),
             updated_ms: at.epoch_ms(),
@@ -199,4 +218,11 @@ fn refusal(name: &Reference, newest: Option<&Newest>, condition: &Precondition) 
         name: name.clone(),
         current,
     })
+}
+
+/// Without the content, which is PHI.
+impl std::fmt::Debug for Committed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Committed({:?}, version {})", self.name, self.version)
+    }
 }

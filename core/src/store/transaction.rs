@@ -214,6 +214,11 @@ impl<'c> std::ops::Deref for Tx<'c> {
 }
 
 impl<'c> Tx<'c> {
+    /// Goes on counting behind a revision that was lost.
+    pub(crate) fn go_on_behind(&self, revision: i64) -> Result<(), StoreError> {
+        self.set("revision", revision + 1)
+    }
+
     pub(super) fn set(&self, name: &str, value: i64) -> Result<(), StoreError> {
         let sql = "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
         self.connection

@@ -3,9 +3,12 @@
 //! Push first, then pull: what is sent carries the version it started from, so a change that both sides made is noticed
 //! by the server, and kept here as a conflict for a person. What decides is in `plan`, pure; the rest drives it.
 
+mod capability;
 mod plan;
 mod pull;
 mod push;
+
+pub use capability::{Capability, probe};
 
 use crate::access::{AccessError, Guard, PeerId};
 use crate::fhir::ResourceType;
@@ -28,6 +31,13 @@ pub struct Report {
     pub skipped: u64,
     /// Pages read.
     pub pages: u64,
+}
+
+impl Report {
+    /// Records that pages brought, whatever became of them.
+    fn taken(&self) -> u64 {
+        self.received + self.known + self.conflicts + self.skipped + self.sent
+    }
 }
 
 /// How far a sync is.
@@ -100,15 +110,17 @@ pub struct SyncRun<'a> {
 }
 
 impl SyncRun<'_> {
-    /// Sends what waits, then receives what is new.
+    /// Sends what waits, then receives what is new. One at a time in a vault: a second one waits for the first.
     ///
     /// # Errors
     /// [`SyncError`]; what was done until then stays done.
     pub async fn run(&self) -> Result<Report, SyncError> {
+        let _turn = self.guard.sync_turn().await;
+        let capability = probe(self.server).await?;
         let mut report = Report::default();
-        self.push(&mut report).await?;
-        self.pull(&mut report).await?;
-        Ok(report)
+        let faults = self.push(&mut report).await?;
+        self.pull(&capability, &mut report).await?;
+        faults.into_first().map_or(Ok(report), Err)
     }
 }
 

@@ -1,26 +1,27 @@
 //! Receiving: type by type, oldest change first, each page stored together with the cursor behind it.
 
-use super::{Progress, Report, SyncError, SyncRun, failed, plan};
+use super::{Capability, Progress, Report, SyncError, SyncRun, failed, plan};
 use crate::access::{PullCursor, Pulled};
 use crate::fhir::bundle::Bundle;
-use crate::fhir::{Resource, ResourceType, marks};
-use crate::net::Answer;
-use serde::Deserialize;
+use crate::fhir::{Resource, ResourceType};
+use crate::net::{Answer, NetError};
 use std::collections::HashSet;
 
-/// Records asked for in one page.
-const PAGE: usize = 200;
+/// Records asked for in one page; fewer where the server's pages of large records are longer than an answer may be.
+const PAGES: [usize; 3] = [200, 20, 1];
 
-/// What a server says about itself, as far as a pull needs it.
-struct Capability {
-    types: Vec<ResourceType>,
-    stamps_at_commit: bool,
-}
+/// Pages in a row without a record before a pull gives up.
+const MAX_EMPTY_PAGES: u32 = 100;
 
 impl SyncRun<'_> {
-    pub(super) async fn pull(&self, report: &mut Report) -> Result<(), SyncError> {
-        let capability = self.capability().await?;
+    pub(super) async fn pull(
+        &self,
+        capability: &Capability,
+        report: &mut Report,
+    ) -> Result<(), SyncError> {
         let types = plan::types(&capability.types, self.patient);
+        let mut refused = None;
+        let mut answered = 0;
         let total = u64::try_from(types.len()).unwrap_or(u64::MAX);
         for (done, (kind, narrowed)) in (0..).zip(&types) {
             let step = Step {
@@ -29,39 +30,72 @@ impl SyncRun<'_> {
                 done,
                 total,
             };
-            self.pull_type(&step, capability.stamps_at_commit, report)
-                .await?;
+            for page in PAGES {
+                let pulled = self.pull_type(&step, page, capability.stamps_at_commit, report);
+                match pulled.await {
+                    Err(SyncError::Net(NetError::TooLarge)) if page > 1 => continue,
+                    Err(error) => return Err(error),
+                    Ok(None) => answered += 1,
+                    Ok(Some(answer)) => refused = Some(answer),
+                }
+                break;
+            }
         }
-        Ok(())
+        // One type that is not for us is usual; no type at all is an error, not an empty record.
+        match refused {
+            Some(answer) if answered == 0 => Err(failed(&answer, "every search")),
+            _ => Ok(()),
+        }
     }
 
+    /// Pulls one type; answers with the server's refusal, if the type is not for us.
     async fn pull_type(
         &self,
         step: &Step<'_>,
+        page: usize,
         stamps_at_commit: bool,
         report: &mut Report,
-    ) -> Result<(), SyncError> {
+    ) -> Result<Option<Answer>, SyncError> {
         let mut cursor = self.guard.pull_cursor(self.peer, step.kind)?;
-        let resumed = cursor.next.clone();
-        let first = step.first_page(&cursor, stamps_at_commit);
-        let mut answer = match &resumed {
-            Some(link) => self.server.follow(link).await?,
-            None => self.server.get(&first).await?,
+        // A link goes on with pages of the size it was made for.
+        let resumed = cursor.next.clone().filter(|_| page == PAGES[0]);
+        let first = step.first_page(&cursor, page, stamps_at_commit);
+        let resumed = match &resumed {
+            Some(link) => match self.server.follow(link).await {
+                Err(NetError::ForeignLink) => None,
+                answer => Some(answer?),
+            },
+            None => None,
         };
-        // A stored link that the server no longer knows: the cursor says where to begin again.
-        if resumed.is_some() && matches!(answer.status, 400 | 404 | 410) {
-            answer = self.server.get(&first).await?;
-        }
+        // A stored link that leads elsewhere, or that the server no longer knows: the cursor says where to begin again.
+        let mut answer = match resumed {
+            Some(answer) if !matches!(answer.status, 400 | 404 | 410) => answer,
+            _ => self.server.get(&first).await?,
+        };
         let mut seen = HashSet::new();
+        let mut empty = 0;
         loop {
             match answer.status {
                 200 => {}
                 // Not offered to us, or not at all: the other types go on.
-                403 | 404 => return Ok(()),
+                403 | 404 => return Ok(Some(answer)),
                 _ => return Err(failed(&answer, "a search")),
             }
+            let before = report.taken();
             let next = self.store_page(step, &answer, &mut cursor, report)?;
-            let Some(next) = next else { return Ok(()) };
+            // Links that differ and bring nothing could go on for ever.
+            empty = if report.taken() > before {
+                0
+            } else {
+                empty + 1
+            };
+            if empty > MAX_EMPTY_PAGES {
+                return Err(SyncError::NotFhir {
+                    doing: "a search",
+                    what: "page after page is empty",
+                });
+            }
+            let Some(next) = next else { return Ok(None) };
             if !seen.insert(next.clone()) {
                 return Err(SyncError::NotFhir {
                     doing: "a search",
@@ -133,30 +167,6 @@ impl SyncRun<'_> {
         });
         Ok(cursor.next.clone())
     }
-
-    async fn capability(&self) -> Result<Capability, SyncError> {
-        let answer = self.server.get("metadata").await?;
-        if answer.status != 200 {
-            return Err(failed(&answer, "metadata"));
-        }
-        let statement: Statement =
-            serde_json::from_str(&answer.text).map_err(|_| SyncError::NotFhir {
-                doing: "metadata",
-                what: "no CapabilityStatement",
-            })?;
-        let names = statement
-            .rest
-            .iter()
-            .flat_map(|rest| &rest.resource)
-            .map(|resource| resource.kind.as_str());
-        let marked = |extension: &Extension| {
-            extension.url == marks::STAMPED_AT_COMMIT && extension.value == Some(true)
-        };
-        Ok(Capability {
-            types: names.filter_map(ResourceType::named).collect(),
-            stamps_at_commit: statement.extension.iter().any(marked),
-        })
-    }
 }
 
 /// One type's turn.
@@ -168,7 +178,7 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    fn first_page(&self, cursor: &PullCursor, stamps_at_commit: bool) -> String {
+    fn first_page(&self, cursor: &PullCursor, page: usize, stamps_at_commit: bool) -> String {
         let mut parameters: Vec<String> = self.narrowed.map(str::to_owned).into_iter().collect();
         if let Some(newest) = cursor.newest {
             // `ge`, not `gt`: servers stamp finer than they print, and a transaction shares one stamp.
@@ -177,35 +187,7 @@ impl Step<'_> {
                 plan::pull_from(newest, stamps_at_commit)
             ));
         }
-        parameters.push(format!("_sort=_lastUpdated,_id&_count={PAGE}"));
+        parameters.push(format!("_sort=_lastUpdated,_id&_count={page}"));
         format!("{}?{}", self.kind, parameters.join("&"))
     }
-}
-
-#[derive(Deserialize)]
-struct Statement {
-    #[serde(default)]
-    extension: Vec<Extension>,
-    #[serde(default)]
-    rest: Vec<Rest>,
-}
-
-#[derive(Deserialize)]
-struct Extension {
-    #[serde(default)]
-    url: String,
-    #[serde(rename = "valueBoolean")]
-    value: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct Rest {
-    #[serde(default)]
-    resource: Vec<Offered>,
-}
-
-#[derive(Deserialize)]
-struct Offered {
-    #[serde(rename = "type", default)]
-    kind: String,
 }

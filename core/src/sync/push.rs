@@ -4,14 +4,50 @@
 use super::plan::{self, Fate, Reread};
 use super::{Progress, Report, SyncError, SyncRun, failed};
 use crate::access::{EditState, Pending, SentKind};
-use crate::fhir::bundle::{Bundle, Writer};
+use crate::fhir::bundle::{Bundle, Response, Writer};
 use crate::fhir::{Resource, outcome};
 use crate::net::Answer;
 
 /// Changes in one transaction; one server in the field takes 50.
 const BUNDLE: usize = 50;
+/// Bytes in one transaction; a larger change goes alone.
+const BUNDLE_BYTES: usize = 16 * 1024 * 1024;
 /// Changes made while a push runs are sent in a further round; what still changes then waits for the next sync.
 const ROUNDS: usize = 3;
+
+/// Faults of the server, each about one record, after which the rest is not tried any more.
+const FAULTS: usize = 5;
+
+/// The server failed on single records (500): they wait, everything else goes on, and the sync says so at its end.
+#[derive(Default)]
+pub(super) struct Faults(Vec<SyncError>);
+
+impl Faults {
+    /// Puts a fault of one record aside; what is about the server as a whole, or the last straw, stops the push.
+    fn set_aside(&mut self, result: Result<Outcome, SyncError>) -> Result<Outcome, SyncError> {
+        match result {
+            Err(fault @ SyncError::Server { status: 500.., .. }) if self.0.len() + 1 < FAULTS => {
+                // 502, 503 and 504 come from what stands before a server that is down or busy.
+                if matches!(
+                    fault,
+                    SyncError::Server {
+                        status: 502..=504,
+                        ..
+                    }
+                ) {
+                    return Err(fault);
+                }
+                self.0.push(fault);
+                Ok(Outcome::Waits)
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn into_first(self) -> Option<SyncError> {
+        self.0.into_iter().next()
+    }
+}
 
 /// What became of one change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +60,12 @@ enum Outcome {
 }
 
 impl SyncRun<'_> {
-    pub(super) async fn push(&self, report: &mut Report) -> Result<(), SyncError> {
+    pub(super) async fn push(&self, report: &mut Report) -> Result<Faults, SyncError> {
+        let mut faults = Faults::default();
         for _ in 0..ROUNDS {
             let waiting = self.waiting()?;
             if waiting.is_empty() {
-                return Ok(());
+                return Ok(faults);
             }
             let total = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
             let before = report.sent;
@@ -47,26 +84,26 @@ impl SyncRun<'_> {
                 .into_iter()
                 .partition(|pending| pending.sent.is_some());
             for pending in &asked {
-                let outcome = self.ask_first(pending).await?;
+                let outcome = faults.set_aside(self.ask_first(pending).await)?;
                 note(report, outcome);
             }
             let (puts, deletes): (Vec<_>, Vec<_>) = fresh
                 .into_iter()
                 .partition(|pending| pending.mine.is_some());
-            for bundle in puts.chunks(BUNDLE) {
-                for outcome in self.send_bundle(bundle).await? {
+            for bundle in bundles(&puts) {
+                for outcome in self.send_bundle(bundle, &mut faults).await? {
                     note(report, outcome);
                 }
             }
             for pending in &deletes {
-                let outcome = self.send_delete(pending).await?;
+                let outcome = faults.set_aside(self.send_delete(pending).await)?;
                 note(report, outcome);
             }
             if report.sent == before {
-                return Ok(());
+                return Ok(faults);
             }
         }
-        Ok(())
+        Ok(faults)
     }
 
     fn waiting(&self) -> Result<Vec<Pending>, SyncError> {
@@ -96,8 +133,27 @@ impl SyncRun<'_> {
     }
 
     /// All of `bundle` in one transaction; where the server does not take it whole, one by one.
-    async fn send_bundle(&self, bundle: &[Pending]) -> Result<Vec<Outcome>, SyncError> {
-        self.guard.mark_sent(bundle)?;
+    async fn send_bundle(
+        &self,
+        bundle: &[Pending],
+        faults: &mut Faults,
+    ) -> Result<Vec<Outcome>, SyncError> {
+        let marked = self.guard.mark_sent(bundle)?;
+        let marked: Vec<&Pending> = bundle
+            .iter()
+            .zip(marked)
+            .filter_map(|(pending, may_go)| may_go.then_some(pending))
+            .collect();
+        let mut outcomes = self.send_marked(&marked, faults).await?;
+        outcomes.resize(bundle.len(), Outcome::Waits);
+        Ok(outcomes)
+    }
+
+    async fn send_marked(
+        &self,
+        bundle: &[&Pending],
+        faults: &mut Faults,
+    ) -> Result<Vec<Outcome>, SyncError> {
         if bundle.len() > 1 {
             let mut transaction = Writer::new("transaction", &[]);
             for pending in bundle {
@@ -123,17 +179,15 @@ impl SyncRun<'_> {
         }
         let mut outcomes = Vec::with_capacity(bundle.len());
         for pending in bundle {
-            outcomes.push(
-                self.put_one(pending, pending.mine.as_deref().unwrap_or_default())
-                    .await?,
-            );
+            let mine = pending.mine.as_deref().unwrap_or_default();
+            outcomes.push(faults.set_aside(self.put_one(pending, mine).await)?);
         }
         Ok(outcomes)
     }
 
     async fn settle_bundle(
         &self,
-        bundle: &[Pending],
+        bundle: &[&Pending],
         answer: &Answer,
     ) -> Result<Vec<Outcome>, SyncError> {
         let not_fhir = |what| SyncError::NotFhir {
@@ -147,6 +201,20 @@ impl SyncRun<'_> {
         let mut settled = Vec::with_capacity(bundle.len());
         let mut outcomes = Vec::with_capacity(bundle.len());
         for (pending, entry) in bundle.iter().zip(&answered.entry) {
+            match entry.response.as_ref().and_then(Response::code) {
+                // As in `put_one`: it was deleted there, and now both have happened.
+                Some(201) if pending.base_version.is_some() => {
+                    outcomes.push(self.conflict(pending, &Now::absent())?);
+                    continue;
+                }
+                Some(200..300) => {}
+                // A transaction that is none: this entry was not taken. Alone, it gets an answer of its own.
+                _ => {
+                    let mine = pending.mine.as_deref().unwrap_or_default();
+                    outcomes.push(self.put_one(pending, mine).await?);
+                    continue;
+                }
+            }
             let whole = entry.resource.map(|raw| Resource::parse_text(raw.get()));
             match whole {
                 Some(Ok(resource))
@@ -175,8 +243,9 @@ impl SyncRun<'_> {
             // Created, although it should have been there: someone deleted it, and now both have happened.
             201 if base.is_some() => self.conflict(pending, &Now::absent()),
             200 | 201 => match Resource::parse_text(&answer.text) {
-                Ok(_) => self.settle(pending, &answer.text),
-                Err(_) => self.settle_by_reading(pending).await,
+                Ok(resource) if resource.version().is_some() => self.settle(pending, &answer.text),
+                // No bytes of the server's, or not as it stored them: they are read.
+                _ => self.settle_by_reading(pending).await,
             },
             409 | 412 => {
                 let now = self.reread(pending).await?;
@@ -191,16 +260,17 @@ impl SyncRun<'_> {
         }
     }
 
-    /// A delete reads first, since not every server keeps If-Match on it.
+    /// A delete reads first, since not every server keeps If-Match on it. It is marked before that, so that what is
+    /// written during the read counts as newer than the delete.
     async fn send_delete(&self, pending: &Pending) -> Result<Outcome, SyncError> {
+        if self.guard.mark_sent(std::slice::from_ref(pending))? != [true] {
+            return Ok(Outcome::Waits);
+        }
         let now = self.reread(pending).await?;
         match plan::fate_of_delete(pending.base_version.as_deref(), now.view().as_ref()) {
             Fate::Arrived => self.settle_delete(pending),
             Fate::Conflict => self.conflict(pending, &now),
-            Fate::NotArrived => {
-                self.guard.mark_sent(std::slice::from_ref(pending))?;
-                self.delete_one(pending).await
-            }
+            Fate::NotArrived => self.delete_one(pending).await,
         }
     }
 
@@ -299,6 +369,25 @@ impl SyncRun<'_> {
             _ => Err(failed(&answer, "a read")),
         }
     }
+}
+
+/// `puts` in their order, in pieces that a server takes.
+fn bundles(puts: &[Pending]) -> Vec<&[Pending]> {
+    let length = |pending: &Pending| pending.mine.as_deref().map_or(0, str::len);
+    let mut all = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (at, pending) in puts.iter().enumerate() {
+        let full = at - start == BUNDLE || bytes + length(pending) > BUNDLE_BYTES;
+        if full && at > start {
+            all.push(&puts[start..at]);
+            (start, bytes) = (at, 0);
+        }
+        bytes += length(pending);
+    }
+    if start < puts.len() {
+        all.push(&puts[start..]);
+    }
+    all
 }
 
 /// A record as the server has it now.

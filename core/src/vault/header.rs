@@ -123,7 +123,10 @@ fn is_torn(bytes: &[u8]) -> bool {
 
 fn body_length(bytes: &[u8]) -> Option<usize> {
     let length = bytes.strip_prefix(MAGIC)?.first_chunk::<4>()?;
-    usize::try_from(u32::from_be_bytes(*length)).ok()
+    // Beyond the limit it is no length that was ever written; adding to it could overflow where usize has 32 bits.
+    usize::try_from(u32::from_be_bytes(*length))
+        .ok()
+        .filter(|length| *length <= MAX_BYTES)
 }
 
 fn decode(bytes: &[u8]) -> Result<Unverified, VaultError> {

@@ -102,8 +102,10 @@ impl RecoveryCode {
     }
 
     fn check(&self) -> u16 {
-        let digest =
-            Sha256::digest([b"pocketchart/1/recovery-check".as_slice(), &*self.0].concat());
+        // In two pieces: put together first, the bits would stay behind on the heap.
+        let digest = Sha256::new_with_prefix(b"pocketchart/1/recovery-check")
+            .chain_update(*self.0)
+            .finalize();
         u16::from_be_bytes([digest[0], digest[1]]) >> 4
     }
 }

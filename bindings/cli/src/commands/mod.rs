@@ -31,8 +31,10 @@ fn open(global: &Global) -> Result<Guard, Failure> {
     let home = secrets::home(global)?;
     let secret = secrets::to_unlock(global)?;
     let guard = Guard::unlock(&home, &secret, Person::owner(), Arc::new(SystemClock))?;
-    if let Some(lost) = guard.lost_changes() {
-        eprintln!("pocketchart: warning: {lost}");
+    if let Some(lost) = guard.lost_changes()? {
+        eprintln!(
+            "pocketchart: warning: {lost}. `pocketchart vault check --accept-loss` ends this warning"
+        );
     }
     Ok(guard)
 }

@@ -3,7 +3,7 @@
 use super::with_session;
 use crate::args::Global;
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::{line, say};
 use pocketchart_core::access::{Origin, Saved};
 use pocketchart_core::fhir::resource::MAX_BYTES;
 use pocketchart_core::fhir::{Reference, Resource};
@@ -38,7 +38,7 @@ pub(crate) fn get(global: &Global, name: &str) -> Result<ExitCode, Failure> {
             "waiting": record.origin == Origin::Local,
             "text": record.text,
         });
-        println!("{object}");
+        line(&object.to_string());
         return Ok(ExitCode::SUCCESS);
     }
     let mut out = io::stdout().lock();
@@ -65,6 +65,12 @@ pub(crate) fn delete(global: &Global, name: &str) -> Result<ExitCode, Failure> {
 fn report(global: &Global, name: &Reference, saved: Saved, done: &str) {
     let (state, words) = match saved {
         Saved::Queued => ("queued", format!("{name} {done}; waits for the next sync")),
+        Saved::InConflict => (
+            "conflict",
+            format!(
+                "{name} {done} here; the server has a newer version, so it waits until someone decides"
+            ),
+        ),
         Saved::Unchanged => (
             "unchanged",
             format!("{name} is stored with these bytes already"),
@@ -82,7 +88,15 @@ fn report(global: &Global, name: &Reference, saved: Saved, done: &str) {
 }
 
 fn parse(name: &str) -> Result<Reference, Failure> {
-    Reference::parse(name).map_err(|e| Failure::Usage(e.to_string()))
+    let parsed = Reference::parse(name).map_err(|e| Failure::Usage(e.to_string()))?;
+    // As a reference `Type/id/_history/n` means the record; typed by a person it means that version.
+    if parsed.to_string() == name {
+        Ok(parsed)
+    } else {
+        Err(Failure::Usage(
+            "expected TYPE/ID; older versions are not kept on a device".into(),
+        ))
+    }
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {

@@ -4,15 +4,15 @@ use super::sync::WAITS_FOR_A_PERSON;
 use super::with_session;
 use crate::args::Global;
 use crate::failure::Failure;
-use crate::output::{count, grouped, say};
-use pocketchart_core::access::{EditState, Pending, Status};
+use crate::output::{count, grouped, result};
+use pocketchart_core::access::{EditState, Status, Waiting};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
 pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
     let status = with_session(global, |session| Ok(session.guard()?.status()?))?;
-    say(global, &words(&status), &object(&status));
-    let for_a_person = status.pending.iter().any(|p| p.state != EditState::Waiting);
+    result(global, &words(&status), &object(&status));
+    let for_a_person = status.waiting.iter().any(|p| p.state != EditState::Waiting);
     let lost = status.lost.is_some();
     Ok(match (for_a_person, lost) {
         (true, _) => ExitCode::from(WAITS_FOR_A_PERSON),
@@ -35,31 +35,31 @@ fn words(status: &Status) -> String {
         [] => lines.push("No server yet: `pocketchart sync https://...` names one.".into()),
         servers => lines.push(format!("Syncs with {}", servers.join(", "))),
     }
-    if status.pending.is_empty() {
+    if status.waiting.is_empty() {
         lines.push("Nothing waits to be sent.".into());
     } else {
-        let n = u64::try_from(status.pending.len()).unwrap_or(u64::MAX);
+        let n = u64::try_from(status.waiting.len()).unwrap_or(u64::MAX);
         lines.push(format!(
             "{} not yet with the server:",
             count(n, "changed record")
         ));
     }
-    for pending in &status.pending {
+    for waiting in &status.waiting {
         lines.push(format!(
             "  {}  {}, since {}",
-            pending.name.reference,
-            state(pending),
-            pending.since
+            waiting.name.reference,
+            state(waiting),
+            waiting.since
         ));
     }
     lines.extend(status.lost.map(|lost| format!("WARNING: {lost}")));
     lines.join("\n")
 }
 
-fn state(pending: &Pending) -> String {
-    match pending.state {
-        EditState::Waiting if pending.sent.is_some() => "sent, answer not yet known".into(),
-        EditState::Waiting if pending.mine.is_none() => "deletion waits to be sent".into(),
+fn state(waiting: &Waiting) -> String {
+    match waiting.state {
+        EditState::Waiting if waiting.sent => "sent, answer not yet known".into(),
+        EditState::Waiting if waiting.deleted => "deletion waits to be sent".into(),
         EditState::Waiting => "waits to be sent".into(),
         EditState::Conflict => {
             "changed on both sides; all versions are kept until someone decides".into()
@@ -67,7 +67,7 @@ fn state(pending: &Pending) -> String {
         EditState::Refused => {
             format!(
                 "refused by the server ({}); kept here",
-                pending.refusal.as_deref().unwrap_or_default().trim()
+                waiting.refusal.as_deref().unwrap_or_default().trim()
             )
         }
     }
@@ -79,8 +79,8 @@ fn object(status: &Status) -> Value {
         .iter()
         .map(|(kind, n)| (kind.name().to_owned(), json!(n)))
         .collect();
-    let pending: Vec<Value> = status
-        .pending
+    let waiting: Vec<Value> = status
+        .waiting
         .iter()
         .map(|p| {
             json!({
@@ -92,7 +92,7 @@ fn object(status: &Status) -> Value {
                 },
                 "changes": p.changes,
                 "since": p.since.to_string(),
-                "deleted": p.mine.is_none(),
+                "deleted": p.deleted,
                 "refusal": p.refusal,
             })
         })
@@ -101,7 +101,7 @@ fn object(status: &Status) -> Value {
         "records": counts,
         "revision": status.revision,
         "servers": status.servers,
-        "pending": pending,
+        "pending": waiting,
         "lost_changes": status.lost.map(|lost| lost.changes),
     })
 }

@@ -7,10 +7,11 @@ use crate::output::{SyncProgress, count, say};
 use pocketchart_core::access::{EditState, Guard, PeerId, PeerSettings};
 use pocketchart_core::fhir::ResourceId;
 use pocketchart_core::net::Server;
-use pocketchart_core::sync::{Report, SyncRun};
+use pocketchart_core::sync::{Report, SyncError, SyncRun, probe};
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
+use tokio::runtime::Runtime;
 
 /// Exit code when something waits for a person.
 pub(crate) const WAITS_FOR_A_PERSON: u8 = 4;
@@ -19,71 +20,137 @@ pub(crate) fn run(global: &Global, args: &Sync) -> Result<ExitCode, Failure> {
     let runtime = runtime()?;
     with_session(global, |session| {
         let guard = session.guard()?;
-        let servers = match &args.url {
-            Some(url) => vec![remember(&guard, url, args)?],
-            None => guard.peers()?,
-        };
-        if servers.is_empty() {
-            return Err(Failure::Usage(
-                "no server is known yet: name one, as in `pocketchart sync https://...`".into(),
-            ));
+        let mut skipped = 0;
+        match &args.url {
+            Some(url) => skipped += sync_named(global, &runtime, &guard, url, args)?,
+            None => {
+                let servers = guard.peers()?;
+                if servers.is_empty() {
+                    let text =
+                        "no server is known yet: name one, as in `pocketchart sync https://...`";
+                    return Err(Failure::Usage(text.into()));
+                }
+                // One that fails does not keep the others waiting.
+                let mut failure = None;
+                for (peer, url, settings) in servers {
+                    match sync_with(global, &runtime, &guard, peer, &url, &settings) {
+                        Ok(n) => skipped += n,
+                        Err(error) => {
+                            eprintln!("pocketchart: {url}: {error}");
+                            failure = failure.or(Some(error));
+                        }
+                    }
+                }
+                if let Some(failure) = failure {
+                    return Err(failure);
+                }
+            }
         }
-        for (peer, url, settings) in servers {
-            let server = Server::new(&url, settings.ca_pem.as_deref(), settings.token.as_deref())?;
-            let bars = SyncProgress::new(global);
-            let show = |progress| bars.show(progress);
-            let patient = settings.patient.as_deref();
-            let run = SyncRun {
-                guard: &guard,
-                server: &server,
-                peer,
-                patient,
-                progress: &show,
-            };
-            let report = runtime.block_on(run.run())?;
-            drop(bars);
-            tell(global, &url, &report);
-        }
-        let waiting = guard.pending(None)?;
-        let for_a_person = waiting
-            .iter()
-            .filter(|p| p.state != EditState::Waiting)
-            .count();
-        if for_a_person > 0 {
-            eprintln!(
-                "pocketchart: {for_a_person} changed records wait for a person (see `pocketchart status`)"
-            );
-            return Ok(ExitCode::from(WAITS_FOR_A_PERSON));
-        }
-        Ok(ExitCode::SUCCESS)
+        conclude(&guard, skipped)
     })
 }
 
-/// Checks what the person named, and keeps it in the vault.
-fn remember(
+/// What is left, and the exit code for it.
+fn conclude(guard: &Guard, skipped: u64) -> Result<ExitCode, Failure> {
+    let waiting = guard.status()?.waiting;
+    let still: u64 = waiting
+        .iter()
+        .filter(|w| w.state == EditState::Waiting)
+        .map(|_| 1)
+        .sum();
+    let for_a_person: u64 = waiting
+        .iter()
+        .filter(|w| w.state != EditState::Waiting)
+        .map(|_| 1)
+        .sum();
+    let verb = |n| if n == 1 { "waits" } else { "wait" };
+    if still > 0 {
+        let changed = count(still, "changed record");
+        eprintln!(
+            "pocketchart: {changed} still {} for a server (see `pocketchart status`)",
+            verb(still)
+        );
+    }
+    if for_a_person > 0 {
+        let changed = count(for_a_person, "changed record");
+        eprintln!(
+            "pocketchart: {changed} {} for a person (see `pocketchart status`)",
+            verb(for_a_person)
+        );
+    }
+    if for_a_person > 0 || skipped > 0 {
+        return Ok(ExitCode::from(WAITS_FOR_A_PERSON));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Syncs with the server a person named. It is remembered once it has answered as a FHIR server, and what was known of
+/// it comes back when it does not take the new token.
+fn sync_named(
+    global: &Global,
+    runtime: &Runtime,
     guard: &Guard,
     url: &str,
     args: &Sync,
-) -> Result<(PeerId, String, PeerSettings), Failure> {
-    let server = Server::new(url, None, None)?;
+) -> Result<u64, Failure> {
+    let url = Server::new(url, None, None)?.url().to_owned();
     let known = guard
         .peers()?
         .into_iter()
-        .find(|(_, known, _)| known == server.url());
-    let mut settings = known.map(|(_, _, settings)| settings).unwrap_or_default();
+        .find(|(_, known, _)| *known == url)
+        .map(|(_, _, settings)| settings);
+    let mut settings = known.clone().unwrap_or_default();
     if let Some(file) = &args.ca_file {
         settings.ca_pem = Some(read(file)?);
     }
     if let Some(file) = &args.token_file {
-        settings.token = Some(read(file)?.trim().to_owned());
+        let token = read(file)?.trim().to_owned();
+        if token.is_empty() {
+            return Err(Failure::Usage(format!(
+                "--token-file: {} is empty",
+                file.display()
+            )));
+        }
+        settings.token = Some(token);
     }
     if let Some(id) = &args.patient {
         let id = ResourceId::new(id).map_err(|e| Failure::Usage(format!("--patient: {e}")))?;
         settings.patient = Some(id.to_string());
     }
+    let server = Server::new(&url, settings.ca_pem.as_deref(), settings.token.as_deref())?;
+    runtime.block_on(probe(&server))?;
+    let peer = guard.remember_peer(&url, &settings)?;
+    let synced = sync_with(global, runtime, guard, peer, &url, &settings);
+    if let (Err(Failure::Sync(SyncError::Unauthorized)), Some(known)) = (&synced, known) {
+        guard.remember_peer(&url, &known)?;
+    }
+    synced
+}
+
+/// One sync; answers with the number of records that could not be taken.
+fn sync_with(
+    global: &Global,
+    runtime: &Runtime,
+    guard: &Guard,
+    peer: PeerId,
+    url: &str,
+    settings: &PeerSettings,
+) -> Result<u64, Failure> {
     let server = Server::new(url, settings.ca_pem.as_deref(), settings.token.as_deref())?;
-    let peer = guard.remember_peer(server.url(), &settings)?;
-    Ok((peer, server.url().to_owned(), settings))
+    let bars = SyncProgress::new(global);
+    let show = |progress| bars.show(progress);
+    let patient = settings.patient.as_deref();
+    let run = SyncRun {
+        guard,
+        server: &server,
+        peer,
+        patient,
+        progress: &show,
+    };
+    let report = runtime.block_on(run.run())?;
+    drop(bars);
+    tell(global, url, &report);
+    Ok(report.skipped)
 }
 
 fn tell(global: &Global, url: &str, report: &Report) {

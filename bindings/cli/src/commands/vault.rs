@@ -3,9 +3,9 @@
 use super::with_session;
 use crate::args::{Global, Vault};
 use crate::failure::Failure;
-use crate::output::{count, grouped, say};
+use crate::output::{count, grouped, line, result, say};
 use crate::secrets;
-use pocketchart_core::access::{Guard, Person};
+use pocketchart_core::access::{AccessError, Guard, Person};
 use pocketchart_core::clock::SystemClock;
 use pocketchart_core::crypto::passphrase_hash::DEFAULT_COST;
 use pocketchart_core::vault;
@@ -16,13 +16,13 @@ use std::sync::Arc;
 pub(crate) fn run(global: &Global, command: &Vault) -> Result<ExitCode, Failure> {
     match command {
         Vault::Create => create(global),
-        Vault::Check => check(global),
+        Vault::Check { accept_loss } => check(global, *accept_loss),
     }
 }
 
 fn create(global: &Global) -> Result<ExitCode, Failure> {
     let home = secrets::home(global)?;
-    if vault::exists(&home) {
+    if vault::exists(&home).map_err(AccessError::from)? {
         let exists = vault::VaultError::Exists { home };
         return Err(Failure::Access(exists.into()));
     }
@@ -35,9 +35,9 @@ fn create(global: &Global) -> Result<ExitCode, Failure> {
         );
         // Not `say`: a vault whose code nobody saw could not be recovered, so --quiet does not hide it.
         if global.json {
-            println!("{}", json!({ "recovery_code": shown.expose() }));
+            line(&json!({ "recovery_code": shown.expose() }).to_string());
         } else {
-            println!("{words}");
+            line(&words);
         }
         if secrets::is_interactive() && !global.json {
             secrets::confirm(code)
@@ -54,7 +54,7 @@ fn create(global: &Global) -> Result<ExitCode, Failure> {
         confirm,
     )?;
     guard.lock()?;
-    let object = json!({ "created": home });
+    let object = json!({ "created": home.to_string_lossy() });
     say(
         global,
         &format!("Vault made in {}", home.display()),
@@ -63,8 +63,14 @@ fn create(global: &Global) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn check(global: &Global) -> Result<ExitCode, Failure> {
-    let found = with_session(global, |session| Ok(session.guard()?.check()?))?;
+fn check(global: &Global, accept_loss: bool) -> Result<ExitCode, Failure> {
+    let found = with_session(global, |session| {
+        let guard = session.guard()?;
+        if accept_loss {
+            guard.accept_loss()?;
+        }
+        Ok(guard.check()?)
+    })?;
     let object = json!({
         "ok": found.problems.is_empty(),
         "records": found.records,
@@ -79,13 +85,13 @@ fn check(global: &Global) -> Result<ExitCode, Failure> {
     );
     if found.problems.is_empty() {
         words += " All is well.";
-        say(global, &words, &object);
+        result(global, &words, &object);
         return Ok(ExitCode::SUCCESS);
     }
     for problem in &found.problems {
         words += &format!("\n  wrong: {problem}");
     }
     words += "\nNothing was changed or deleted. Keep the folder as it is and restore from a backup, or sync into a new vault.";
-    say(global, &words, &object);
+    result(global, &words, &object);
     Ok(ExitCode::FAILURE)
 }

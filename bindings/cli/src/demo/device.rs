@@ -71,7 +71,7 @@ impl Device {
 
     /// Changed records the hub has not acknowledged.
     pub(super) fn waiting(&self) -> Result<usize, Failure> {
-        Ok(self.guard()?.pending(None)?.len())
+        Ok(self.guard()?.status()?.waiting.len())
     }
 
     /// Puts another number in place of the patient's phone number, and touches nothing else.

@@ -11,7 +11,7 @@ mod names;
 mod story;
 
 use crate::failure::Failure;
-use crate::output::{count, grouped};
+use crate::output::{count, grouped, line};
 use clinic::Clinic;
 use convergence::Served;
 use device::Device;
@@ -44,7 +44,7 @@ pub(crate) fn run(keep: Option<&Path>) -> Result<ExitCode, Failure> {
     };
     let result = super::commands::runtime()?.block_on(tell(folder, keep.is_some()));
     if result.is_err() {
-        println!("demo: failed");
+        line("demo: failed");
     }
     result.map(|()| ExitCode::SUCCESS)
 }
@@ -185,19 +185,19 @@ async fn tell(folder: &Path, keep: bool) -> Result<(), Failure> {
     ));
     story.end();
     if keep {
-        println!("Look around (the passphrase files are for this demo only):");
+        line("Look around (the passphrase files are for this demo only):");
         for home in ["hub", "phone", "tablet"] {
             let home = folder.join(home);
             let passphrase = device::passphrase_file(folder);
-            println!(
+            line(&format!(
                 "  pocketchart --home {} --passphrase-file {} status",
                 home.display(),
                 passphrase.display()
-            );
+            ));
         }
     } else {
-        println!("The three homes are gone again; `demo --keep DIR` keeps them to look around.");
+        line("The three homes are gone again; `demo --keep DIR` keeps them to look around.");
     }
-    println!("demo: ok");
+    line("demo: ok");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What the demo tells, with the time each step took.
 
 use crate::failure::Failure;
+use crate::output::line;
 use std::time::Instant;
 
 /// The steps so far.
@@ -12,7 +13,7 @@ pub(super) struct Story {
 
 impl Story {
     pub(super) fn begin(title: &str) -> Self {
-        println!("Pocketchart demo. {title}\n");
+        line(&format!("Pocketchart demo. {title}\n"));
         let now = Instant::now();
         Self {
             begun: now,
@@ -24,21 +25,24 @@ impl Story {
     /// A step is done.
     pub(super) fn step(&mut self, words: &str) {
         self.steps += 1;
-        println!(
+        line(&format!(
             "{:>2}. {:>6.2} s  {words}",
             self.steps,
             self.step.elapsed().as_secs_f64()
-        );
+        ));
         self.step = Instant::now();
     }
 
     /// A further line about it.
     pub(super) fn more(&self, words: &str) {
-        println!("{:14}{words}", "");
+        line(&format!("{:14}{words}", ""));
     }
 
     pub(super) fn end(&self) {
-        println!("\nDone in {:.1} s.", self.begun.elapsed().as_secs_f64());
+        line(&format!(
+            "\nDone in {:.1} s.",
+            self.begun.elapsed().as_secs_f64()
+        ));
     }
 }
 

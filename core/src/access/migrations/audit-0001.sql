@@ -16,5 +16,10 @@ CREATE TABLE chain (
     mac BLOB NOT NULL,
     -- Newest store revision an entry names, and when.
     revision INTEGER NOT NULL,
-    revision_at_ms INTEGER NOT NULL
+    revision_at_ms INTEGER NOT NULL,
+    -- Changes found missing from the store that nobody has taken note of yet, when the newest of them was
+    -- acknowledged, and the revision that showed it.
+    lost_changes INTEGER NOT NULL,
+    lost_newest_ms INTEGER NOT NULL,
+    lost_revision INTEGER NOT NULL
 ) STRICT;

@@ -27,6 +27,9 @@ use statement::Statement;
 /// Matches a driving criterion may have to be gathered and sorted rather than walked in the order of the sort.
 const FEW: usize = 2_000;
 
+/// A page ends early behind this many bytes of records: a client must be able to hold it.
+const MAX_PAGE_BYTES: usize = 32 * 1024 * 1024;
+
 /// Where a page ends: the next one starts behind it, whatever was written meanwhile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Position {
@@ -77,17 +80,22 @@ impl Reader<'_> {
         let way = after.map_or_else(|| run.choose_way(), |after| Ok(after.way))?;
         let mut hits = run.hits(way, after, query.count + 1)?;
         let mut found = Found::default();
+        let end = |hit: &Hit| Position { way, keys: hit.keys.clone(), id: hit.id.clone(), rid: hit.rid };
         if hits.len() > query.count {
             hits.truncate(query.count);
-            found.next = hits.last().map(|last| Position {
-                way,
-                keys: last.keys.clone(),
-                id: last.id.clone(),
-                rid: last.rid,
-            });
+            found.next = hits.last().map(end);
         }
+        let mut bytes = 0;
+        let mut last = None;
         for hit in hits {
-            found.records.extend(self.record_at(hit.rid)?);
+            let Some(record) = self.record_at(hit.rid)? else { continue };
+            bytes += record.text.len();
+            if bytes > MAX_PAGE_BYTES && last.is_some() {
+                found.next = last.map(|hit| end(&hit));
+                break;
+            }
+            found.records.push(record);
+            last = Some(hit);
         }
         if query.total {
             found.total = Some(run.total()?);

@@ -1,0 +1,86 @@
+//! What a server says about itself: asked before anything of a person is sent to it.
+
+use super::{SyncError, failed};
+use crate::fhir::{ResourceType, marks};
+use crate::net::Server;
+use serde::Deserialize;
+
+/// A FHIR R4 server that answered.
+#[derive(Debug, Clone)]
+pub struct Capability {
+    /// The types it offers.
+    pub types: Vec<ResourceType>,
+    /// Whether it stamps at commit, see [`marks::STAMPED_AT_COMMIT`].
+    pub stamps_at_commit: bool,
+}
+
+/// Asks `server` what it is. A mistyped address, or a server that is no FHIR R4 server, ends here.
+///
+/// # Errors
+/// [`SyncError`].
+pub async fn probe(server: &Server) -> Result<Capability, SyncError> {
+    let answer = server.get("metadata").await?;
+    if answer.status != 200 {
+        return Err(failed(&answer, "metadata (is the address complete?)"));
+    }
+    let not_fhir = |what| SyncError::NotFhir {
+        doing: "metadata",
+        what,
+    };
+    let statement: Statement = serde_json::from_str(&answer.text)
+        .map_err(|_| not_fhir("no CapabilityStatement in JSON"))?;
+    if statement.resource_type != "CapabilityStatement" {
+        return Err(not_fhir("no CapabilityStatement"));
+    }
+    if !statement.fhir_version.starts_with("4.0") {
+        return Err(not_fhir("not FHIR R4 (4.0)"));
+    }
+    let names = statement
+        .rest
+        .iter()
+        .flat_map(|rest| &rest.resource)
+        .map(|resource| resource.kind.as_str());
+    let types: Vec<ResourceType> = names.filter_map(ResourceType::named).collect();
+    if types.is_empty() {
+        return Err(not_fhir("it offers no resource types"));
+    }
+    let marked = |extension: &Extension| {
+        extension.url == marks::STAMPED_AT_COMMIT && extension.value == Some(true)
+    };
+    Ok(Capability {
+        types,
+        stamps_at_commit: statement.extension.iter().any(marked),
+    })
+}
+
+#[derive(Deserialize)]
+struct Statement {
+    #[serde(rename = "resourceType", default)]
+    resource_type: String,
+    #[serde(rename = "fhirVersion", default)]
+    fhir_version: String,
+    #[serde(default)]
+    extension: Vec<Extension>,
+    #[serde(default)]
+    rest: Vec<Rest>,
+}
+
+#[derive(Deserialize)]
+struct Extension {
+    #[serde(default)]
+    url: String,
+    #[serde(rename = "valueBoolean")]
+    value: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Rest {
+    #[serde(default)]
+    resource: Vec<Offered>,
+}
+
+#[derive(Deserialize)]
+struct Offered {
+    #[serde(rename = "type", default)]
+    kind: String,
+}
