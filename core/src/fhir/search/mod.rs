@@ -3,6 +3,12 @@
 //! This version knows `_id`, `_lastUpdated`, `patient`, `_sort` by `_lastUpdated` and `_count`. Whatever else is asked
 //! is an error that names it: a filter that is silently ignored hands out records nobody asked for.
 
+mod decimal;
+mod escape;
+pub mod model;
+
+pub use decimal::{Decimal, InvalidDecimal};
+
 use super::instant::Span;
 use super::{Instant, ResourceId, ResourceType};
 use std::fmt;
