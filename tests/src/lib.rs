@@ -1,5 +1,7 @@
 //! What the scenarios share: throw-away vaults and records.
 
+pub mod search_parameters;
+
 use pocketchart_core::access::{
     AccessError, EditState, Guard, PeerId, PeerSettings, Person, Saved,
 };

@@ -5,6 +5,7 @@
 //! (`cargo run -p pocketchart-tests --bin compile-search-parameters`) turns them once into [`table`]'s rows, and what it
 //! cannot turn it names with the reason.
 
+#[rustfmt::skip] // Rows are read in columns.
 mod table;
 
 use super::ResourceType;
@@ -100,6 +101,38 @@ pub fn is_known(kind: ResourceType, code: &str) -> bool {
     KNOWN_EVERYWHERE.contains(&code)
         || find(kind, code).is_some()
         || uncompiled.unwrap_or_default().contains(&code)
+}
+
+/// A row of the default profile.
+const fn default(
+    number: u16,
+    code: &'static str,
+    kind: ParameterKind,
+    targets: &'static [&'static str],
+    paths: &'static [&'static str],
+) -> Parameter {
+    Parameter {
+        in_default: true,
+        ..full(number, code, kind, targets, paths)
+    }
+}
+
+/// A row of the full profile only.
+const fn full(
+    number: u16,
+    code: &'static str,
+    kind: ParameterKind,
+    targets: &'static [&'static str],
+    paths: &'static [&'static str],
+) -> Parameter {
+    Parameter {
+        number,
+        code,
+        kind,
+        in_default: false,
+        targets,
+        paths,
+    }
 }
 
 fn index(kind: ResourceType) -> usize {
