@@ -51,6 +51,12 @@ pub enum StoreError {
     /// Packing or unpacking a value failed for lack of memory.
     #[error("a value could not be compressed")]
     Codec,
+    /// The index of this version has no rows for it.
+    #[error("{code} is not supported yet")]
+    NotIndexed {
+        /// The search parameter.
+        code: &'static str,
+    },
     /// Several servers hold a record of this name.
     #[error("several servers have {name}: name the server as well")]
     Ambiguous {

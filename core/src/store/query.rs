@@ -4,7 +4,9 @@ use super::index::{Parameter, p};
 use super::records::{COLUMNS, Record};
 use super::{PeerId, Reader, StoreError};
 use crate::fhir::Reference;
-use crate::fhir::search::Query;
+use crate::fhir::params::ParameterKind;
+use crate::fhir::search::{Condition, Criterion, Operand, Prefix, Query, Target};
+use crate::fhir::{ResourceId, ResourceType};
 use rusqlite::types::Value;
 
 /// Where a page ends: the next one starts behind it, whatever was written meanwhile.
@@ -18,6 +20,87 @@ pub(crate) struct Position {
     pub(crate) rid: i64,
 }
 
+/// What this index can answer of a query.
+struct Plan {
+    kind: ResourceType,
+    ids: Option<Vec<ResourceId>>,
+    patient: Option<ResourceId>,
+    /// `[low, high)` of `_lastUpdated` in ms since 1970.
+    updated_ms: (i64, i64),
+    newest_first: bool,
+}
+
+impl Plan {
+    fn of(query: &Query) -> Result<Self, StoreError> {
+        let mut plan = Self {
+            kind: query.kind,
+            ids: None,
+            patient: None,
+            updated_ms: (i64::MIN, i64::MAX),
+            newest_first: false,
+        };
+        if query.total || !query.include.is_empty() || !query.revinclude.is_empty() {
+            return Err(StoreError::NotIndexed {
+                code: "_total or _include",
+            });
+        }
+        for criterion in &query.criteria {
+            plan.take(criterion).ok_or(StoreError::NotIndexed {
+                code: criterion.target.code(),
+            })?;
+        }
+        for (at, key) in query.sort.iter().enumerate() {
+            match key.target {
+                Target::Id if at > 0 => {}
+                Target::Parameter(parameter) if at == 0 && parameter.code == "_lastUpdated" => {
+                    plan.newest_first = key.descending;
+                }
+                other => return Err(StoreError::NotIndexed { code: other.code() }),
+            }
+        }
+        Ok(plan)
+    }
+
+    fn take(&mut self, criterion: &Criterion) -> Option<()> {
+        let Condition::Any(operands) = &criterion.condition else {
+            return None;
+        };
+        match (criterion.target, operands.as_slice()) {
+            (Target::Id, all) if self.ids.is_none() => {
+                let id = |operand: &Operand| match operand {
+                    Operand::Id(id) => Some(id.clone()),
+                    _ => None,
+                };
+                self.ids = Some(all.iter().map(id).collect::<Option<_>>()?);
+            }
+            (Target::Parameter(parameter), [Operand::Date { prefix, span }])
+                if parameter.code == "_lastUpdated" =>
+            {
+                let (low, high) = &mut self.updated_ms;
+                let (first, end) = (span.first.epoch_ms(), span.end.epoch_ms());
+                match prefix {
+                    Prefix::Eq => (*low, *high) = ((*low).max(first), (*high).min(end)),
+                    Prefix::Ge => *low = (*low).max(first),
+                    Prefix::Gt | Prefix::Sa => *low = (*low).max(end),
+                    Prefix::Le => *high = (*high).min(end),
+                    Prefix::Lt | Prefix::Eb => *high = (*high).min(first),
+                    Prefix::Ne | Prefix::Ap => return None,
+                }
+            }
+            (Target::Parameter(parameter), [Operand::Reference { kind, id, .. }])
+                if parameter.code == "patient"
+                    && parameter.kind == ParameterKind::Reference
+                    && self.patient.is_none()
+                    && kind.is_none_or(|k| k.name() == "Patient") =>
+            {
+                self.patient = Some(id.clone()?);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
 impl Reader<'_> {
     /// At most `limit` records that match, starting behind `after`.
     pub(crate) fn search(
@@ -26,8 +109,9 @@ impl Reader<'_> {
         after: Option<&Position>,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
-        if !query.ids.is_empty() {
-            return self.search_ids(query, after, limit);
+        let query = &Plan::of(query)?;
+        if let Some(ids) = &query.ids {
+            return self.search_ids(query, ids, after, limit);
         }
         let mut patients = vec![None];
         if let Some(id) = &query.patient {
@@ -43,12 +127,12 @@ impl Reader<'_> {
     /// A range scan: of `_lastUpdated` for all records of a type, or of one patient's records in time order.
     fn scan(
         &self,
-        query: &Query,
+        query: &Plan,
         patient: Option<i64>,
         after: Option<&Position>,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
-        let (mut low, mut high) = query.last_updated_ms();
+        let (mut low, mut high) = query.updated_ms;
         if let Some(after) = after {
             if query.newest_first {
                 high = high.min(after.ms.saturating_add(1));
@@ -105,18 +189,19 @@ impl Reader<'_> {
 
     fn search_ids(
         &self,
-        query: &Query,
+        query: &Plan,
+        ids: &[ResourceId],
         after: Option<&Position>,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
-        let (low, high) = query.last_updated_ms();
+        let (low, high) = query.updated_ms;
         let patients = query
             .patient
             .as_ref()
             .map(|id| self.rids_of_patient(id))
             .transpose()?;
         let mut found = Vec::new();
-        let mut ids = query.ids.clone();
+        let mut ids = ids.to_vec();
         ids.sort();
         ids.dedup();
         for id in ids {
@@ -156,7 +241,7 @@ impl Reader<'_> {
 
     fn is_indexed(
         &self,
-        query: &Query,
+        query: &Plan,
         patient: i64,
         ms: i64,
         rid: i64,
@@ -170,8 +255,8 @@ impl Reader<'_> {
             .query_row(key, |row| row.get(0))?)
     }
 
-    fn rids_of_patient(&self, id: &crate::fhir::ResourceId) -> Result<Vec<i64>, StoreError> {
-        let kind = crate::fhir::ResourceType::named("Patient");
+    fn rids_of_patient(&self, id: &ResourceId) -> Result<Vec<i64>, StoreError> {
+        let kind = ResourceType::named("Patient");
         kind.map_or(Ok(Vec::new()), |kind| {
             self.rids_named(&Reference {
                 kind,
