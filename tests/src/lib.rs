@@ -1,5 +1,10 @@
 //! What the scenarios share: throw-away vaults and records.
 
+pub mod generate;
+pub mod oracle;
+pub mod search_parameters;
+pub mod vectors;
+
 use pocketchart_core::access::{
     AccessError, EditState, Guard, PeerId, PeerSettings, Person, Saved,
 };
@@ -200,6 +205,11 @@ impl Device {
             .find(|p| p.name.reference == name(name_text))
             .map(|p| p.state)
     }
+}
+
+/// What a scenario cannot do without.
+fn required<T, E: std::error::Error>(result: Result<T, E>) -> T {
+    result.unwrap_or_else(|e| fail(&e))
 }
 
 #[allow(clippy::panic)] // A scenario that cannot be set up has failed.

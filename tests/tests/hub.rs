@@ -252,7 +252,7 @@ async fn bad_requests_get_outcomes_that_name_the_fault() {
             "unknown search parameter nam",
         ),
         (
-            "Patient?name:exact=x",
+            "Patient?name:text=x",
             400,
             "not-supported",
             "not supported yet",

@@ -113,6 +113,9 @@ impl From<AccessError> for Problem {
             AccessError::Cursor(error) => {
                 Self::new(StatusCode::BAD_REQUEST, "value", error.to_string())
             }
+            AccessError::Store(error @ StoreError::NotIndexed { .. }) => {
+                Self::new(StatusCode::BAD_REQUEST, "not-supported", error.to_string())
+            }
             AccessError::Store(error @ StoreError::DiskFull)
             | AccessError::Audit(AuditError::Store(error @ StoreError::DiskFull)) => Self::new(
                 StatusCode::INSUFFICIENT_STORAGE,

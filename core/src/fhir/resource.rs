@@ -138,6 +138,13 @@ impl<'a> Resource<'a> {
         self.last_updated
     }
 
+    /// The top-level members in their order.
+    pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.members
+            .iter()
+            .map(|(name, value)| (name.as_ref(), *value))
+    }
+
     /// The value of a top-level member.
     pub fn member(&self, name: &str) -> Option<&'a RawValue> {
         self.members

@@ -6,6 +6,7 @@
 //! cannot turn it names with the reason.
 
 mod clinical;
+#[rustfmt::skip] // Rows are read in columns.
 mod table;
 
 use super::ResourceType;
@@ -103,6 +104,38 @@ pub fn is_known(kind: ResourceType, code: &str) -> bool {
     KNOWN_EVERYWHERE.contains(&code)
         || find(kind, code).is_some()
         || uncompiled.unwrap_or_default().contains(&code)
+}
+
+/// A row of the default profile.
+const fn default(
+    number: u16,
+    code: &'static str,
+    kind: ParameterKind,
+    targets: &'static [&'static str],
+    paths: &'static [&'static str],
+) -> Parameter {
+    Parameter {
+        in_default: true,
+        ..full(number, code, kind, targets, paths)
+    }
+}
+
+/// A row of the full profile only.
+const fn full(
+    number: u16,
+    code: &'static str,
+    kind: ParameterKind,
+    targets: &'static [&'static str],
+    paths: &'static [&'static str],
+) -> Parameter {
+    Parameter {
+        number,
+        code,
+        kind,
+        in_default: false,
+        targets,
+        paths,
+    }
 }
 
 fn index(kind: ResourceType) -> usize {

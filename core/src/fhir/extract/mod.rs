@@ -1,11 +1,21 @@
-//! One pass over a resource: the terms it is found by.
+//! What a record is found by: one walk over its text, driven by the parameter table.
 //!
-//! The index of this version holds the patient reference; `_id` is the record's own key, and `_lastUpdated` is known to
-//! the store, which also gives it to records that no server has stamped yet.
+//! Nothing is parsed into a tree. [`Resource`] knows where its top-level members stand; the walk enters those that some
+//! parameter of its type wants, borrows the texts it finds there and skips everything else. `_id` is the record's own key
+//! and not among the values; contained resources are no records of their own and are not looked into.
 
+mod make;
+mod path;
+mod period;
+mod plan;
+mod walk;
+
+use self::plan::Plan;
+use self::walk::Walk;
 use super::instant::Span;
 use super::params::{self, Profile};
 use super::{Reference, Resource, json};
+use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -64,12 +74,31 @@ pub struct Found<'a> {
     pub value: Value<'a>,
 }
 
-/// Appends what `resource` is found by under `profile` to `out`, in the order of the text.
-pub fn extract<'a>(_resource: &Resource<'a>, _profile: Profile, _out: &mut Vec<Found<'a>>) {}
+/// Appends what `resource` is found by under `profile` to `out`, in the order of the text. A value that stands there
+/// twice is given twice.
+pub fn extract<'a>(resource: &Resource<'a>, profile: Profile, out: &mut Vec<Found<'a>>) {
+    let plan = Plan::of(resource.kind(), profile);
+    let before = out.len();
+    for (name, raw) in resource.members() {
+        let wanted = plan.root.members.iter().find(|m| m.name == name);
+        if let Some(node) = wanted.and_then(|member| member.child.as_ref()) {
+            let mut text = serde_json::Deserializer::from_str(raw.get());
+            // The text was checked when the resource was made: this cannot fail.
+            let walked = Walk { node, out }.deserialize(&mut text);
+            debug_assert!(walked.is_ok());
+        }
+    }
+    for parameter in &plan.otherwise_false {
+        if !out[before..].iter().any(|f| f.parameter == *parameter) {
+            out.push(make::otherwise_false(*parameter));
+        }
+    }
+}
 
 /// When what the record tells happened, in ms since 1970: the clinical time that "newest of a patient" sorts by.
-pub fn clinical_time(_resource: &Resource<'_>) -> Option<i64> {
-    None
+/// `None` when it says nothing of the kind, as a Location does.
+pub fn clinical_time(resource: &Resource<'_>) -> Option<i64> {
+    period::clinical_time(resource)
 }
 
 /// Patients the resource is about, each once, sorted. A Patient is about itself.
