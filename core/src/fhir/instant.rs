@@ -35,6 +35,9 @@ impl Instant {
     /// # Errors
     /// [`InvalidDate`].
     pub fn parse(text: &str) -> Result<Self, InvalidDate> {
+        if let Some(at) = Self::parse_strict(text) {
+            return Ok(at);
+        }
         let stamp: Timestamp = text.parse().map_err(|_| InvalidDate)?;
         Ok(Self(
             stamp
@@ -47,6 +50,33 @@ impl Instant {
 }
 
 impl Instant {
+    /// As FHIR writes instants, with `Z` or `+hh:mm`; to the end of 9999, which `Timestamp` does not reach.
+    fn parse_strict(text: &str) -> Option<Self> {
+        let (local, minutes) = match text.strip_suffix('Z') {
+            Some(local) => (local, 0),
+            None => {
+                let (local, zone) = text.split_at_checked(text.len().checked_sub(6)?)?;
+                let (hours, minutes) = zone.get(1..)?.split_once(':')?;
+                let hours = number(Some(hours), 2).ok().filter(|h| *h < 24)?;
+                let minutes = number(Some(minutes), 2).ok().filter(|m| *m < 60)?;
+                let east = i64::from(hours) * 60 + i64::from(minutes);
+                match zone.as_bytes().first()? {
+                    b'+' => (local, east),
+                    b'-' => (local, -east),
+                    _ => return None,
+                }
+            }
+        };
+        let (_, clock) = local.split_once('T')?;
+        // jiff would accept, and ignore, a zone in a local time.
+        let is_clock = |b: u8| b.is_ascii_digit() || b == b':' || b == b'.';
+        if clock.len() < 5 || !clock.bytes().all(is_clock) {
+            return None;
+        }
+        let at = utc(local.parse().ok()?);
+        Some(Self::from_epoch_ms(at.0 - minutes * 60_000))
+    }
+
     /// As HTTP writes dates: `Tue, 24 Nov 2026 06:40:03 GMT` (RFC 9110, 5.6.7).
     pub fn to_http_date(self) -> String {
         let civil = self.civil();
@@ -107,6 +137,9 @@ impl Span {
         };
         // 9999-12-31 is how many systems write "for ever"; no civil date follows it.
         let end = first.checked_add(length);
+        if year == 0 {
+            return Err(InvalidDate);
+        }
         Ok(Self {
             first: utc(first.at(0, 0, 0, 0)),
             end: end.map_or(Instant::from_epoch_ms(i64::MAX), |end| {
@@ -149,8 +182,8 @@ fn number(part: Option<&str>, digits: usize) -> Result<i16, InvalidDate> {
 }
 
 fn utc(at: DateTime) -> Instant {
-    let since = at.duration_since(EPOCH).as_millis();
-    Instant::from_epoch_ms(i64::try_from(since).unwrap_or(i64::MAX))
+    let since = at.duration_since(EPOCH).as_nanos();
+    Instant::from_epoch_ms(i64::try_from(since.div_euclid(1_000_000)).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -212,8 +245,14 @@ mod tests {
         assert_eq!(end("9999"), Instant::from_epoch_ms(i64::MAX));
         assert_eq!(end("9999-12-31"), Instant::from_epoch_ms(i64::MAX));
         assert_eq!(end("9999-12-30").to_string(), "9999-12-31T00:00:00.000Z");
-        let last = Span::parse("9999-12-31T23:59:59").unwrap();
-        assert_eq!(last.first.to_string(), "9999-12-31T23:59:59.000Z");
+        for last in [
+            "9999-12-31T23:59:59",
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59+00:00",
+        ] {
+            let last = Span::parse(last).unwrap();
+            assert_eq!(last.first.to_string(), "9999-12-31T23:59:59.000Z");
+        }
     }
 
     #[test]
@@ -229,6 +268,10 @@ mod tests {
             "+2024",
             "2024-02-29T10:00:01x",
             "now",
+            "0000",
+            "2024-02-29T10:00:01+01:00Z",
+            "2024-02-29T10:00:01+01:00+01:00",
+            "2024-02-29T10:00:01+99:00",
         ] {
             assert_eq!(Span::parse(bad), Err(InvalidDate), "{bad}");
         }
