@@ -9,7 +9,7 @@ use pocketchart_core::fhir::params::Profile;
 use std::hint::black_box;
 use std::time::Instant;
 
-const ROUNDS: u32 = 15;
+const ROUNDS: u32 = 40;
 
 fn main() {
     let packed = include_bytes!("../data/clinic.ndjson.zst");

@@ -65,40 +65,98 @@ pub fn case(seed: u64, profile: Profile) -> Case {
 
 /// A case over given records, such as Synthea's, whose values the search draws from.
 pub fn over(texts: Vec<String>, random: &mut Random, profile: Profile) -> Case {
-    let trees = texts.iter().filter_map(|text| serde_json::from_str(text).ok());
+    let trees = texts
+        .iter()
+        .filter_map(|text| serde_json::from_str(text).ok());
     let records: Vec<Value> = trees.collect();
     let query = query(&records, random, profile);
     // 2026-11-24, the day before or long after most dates above.
     let now = Instant::from_epoch_ms(1_795_478_400_000);
-    Case { texts, records, query, now }
+    Case {
+        texts,
+        records,
+        query,
+        now,
+    }
 }
 
 const TYPES: [&str; 7] = [
-    "Patient", "Observation", "Encounter", "Condition", "RiskAssessment", "ValueSet", "Appointment",
+    "Patient",
+    "Observation",
+    "Encounter",
+    "Condition",
+    "RiskAssessment",
+    "ValueSet",
+    "Appointment",
 ];
 const DATES: [&str; 20] = [
-    "2019", "2020", "2020-02", "2020-03", "2020-02-28", "2020-02-29", "2020-03-01", "2020-02-29T10:00Z",
-    "2020-02-29T10:00:00Z", "2020-02-29T12:00:00+02:00", "2020-02-29T10:00:00.5Z", "2020-02-29T10:00:00.500Z",
-    "2020-02-29T23:30:00-05:00", "2020-03-01T04:30:00.123456Z", "2020-02-29T10:00:00", "1999-12-31", "2020-13-01",
-    "2020-02-30", "yesterday", "2027-01-01",
+    "2019",
+    "2020",
+    "2020-02",
+    "2020-03",
+    "2020-02-28",
+    "2020-02-29",
+    "2020-03-01",
+    "2020-02-29T10:00Z",
+    "2020-02-29T10:00:00Z",
+    "2020-02-29T12:00:00+02:00",
+    "2020-02-29T10:00:00.5Z",
+    "2020-02-29T10:00:00.500Z",
+    "2020-02-29T23:30:00-05:00",
+    "2020-03-01T04:30:00.123456Z",
+    "2020-02-29T10:00:00",
+    "1999-12-31",
+    "2020-13-01",
+    "2020-02-30",
+    "yesterday",
+    "2027-01-01",
 ];
 const INSTANTS: [&str; 6] = [
-    "2020-02-29T10:00:00.500Z", "2020-02-29T10:00:00.501Z", "2020-02-29T12:00:00.500+02:00", "2020-03-01T00:00:00.000Z",
-    "2019-12-31T23:59:59.999Z", "2026-11-23T00:00:00.000Z",
+    "2020-02-29T10:00:00.500Z",
+    "2020-02-29T10:00:00.501Z",
+    "2020-02-29T12:00:00.500+02:00",
+    "2020-03-01T00:00:00.000Z",
+    "2019-12-31T23:59:59.999Z",
+    "2026-11-23T00:00:00.000Z",
 ];
 const NUMBERS: [&str; 16] = [
-    "1", "1.0", "1.00", "0.95", "1.05", "5.4", "5.35", "5.45", "100", "99.5", "100.5", "1e2", "95", "-3", "0", "0.1",
+    "1", "1.0", "1.00", "0.95", "1.05", "5.4", "5.35", "5.45", "100", "99.5", "100.5", "1e2", "95",
+    "-3", "0", "0.1",
 ];
 const WORDS: [&str; 16] = [
-    "Müller", "Muller", "MÜLLER", "Mu\u{308}ller", "Ann Marie", "ann  marie", "Ann", "O'Neil", "Straße", "STRASSE", "Zoë",
-    "İpek", "ﬁna", "a,b|c$d\\e", "Ｗｉｄｅ", "王",
+    "Müller",
+    "Muller",
+    "MÜLLER",
+    "Mu\u{308}ller",
+    "Ann Marie",
+    "ann  marie",
+    "Ann",
+    "O'Neil",
+    "Straße",
+    "STRASSE",
+    "Zoë",
+    "İpek",
+    "ﬁna",
+    "a,b|c$d\\e",
+    "Ｗｉｄｅ",
+    "王",
 ];
 const CODES: [&str; 8] = ["a", "A", "ab", "final", "b|c", "x,y", "é", "male"];
 const SYSTEMS: [&str; 4] = ["http://s/1", "http://s/2", "urn:oid:1.2", ""];
 const UNITS: [&str; 4] = ["mg", "g", "kg", "mL"];
 const REFERENCES: [&str; 12] = [
-    "Patient/p0", "Patient/p1", "Patient/p2", "Patient/p1/_history/2", "Encounter/e0", "Encounter/e1", "Practitioner/p1",
-    "http://x/fhir/Patient/p1", "urn:uuid:0c3d0000-0000-4000-8000-000000000001", "#c", "p1", "Patient/gone",
+    "Patient/p0",
+    "Patient/p1",
+    "Patient/p2",
+    "Patient/p1/_history/2",
+    "Encounter/e0",
+    "Encounter/e1",
+    "Practitioner/p1",
+    "http://x/fhir/Patient/p1",
+    "urn:uuid:0c3d0000-0000-4000-8000-000000000001",
+    "#c",
+    "p1",
+    "Patient/gone",
 ];
 const URIS: [&str; 4] = ["http://x/v", "http://x/v/1", "HTTP://x/v", "urn:a,b"];
 
@@ -129,7 +187,10 @@ fn record(kind: &str, id: &str, random: &mut Random) -> String {
         format!("\"resourceType\":{}", quoted(kind)),
         format!("\"id\":{}", quoted(id)),
     ];
-    let mut meta = vec![format!("\"lastUpdated\":{}", quoted(random.pick(&INSTANTS)))];
+    let mut meta = vec![format!(
+        "\"lastUpdated\":{}",
+        quoted(random.pick(&INSTANTS))
+    )];
     if random.percent(20) {
         meta.push(format!("\"tag\":[{}]", coding(random)));
     }
@@ -152,35 +213,72 @@ fn record(kind: &str, id: &str, random: &mut Random) -> String {
 fn shapes(kind: &str) -> &'static [(&'static str, &'static str)] {
     match kind {
         "Patient" => &[
-            ("name", "*HumanName"), ("address", "*Address"), ("telecom", "*ContactPoint"), ("gender", "code"),
-            ("birthDate", "date"), ("identifier", "*Identifier"), ("active", "boolean"), ("deceasedDateTime", "date"),
-            ("generalPractitioner", "*Reference"), ("managingOrganization", "Reference"),
+            ("name", "*HumanName"),
+            ("address", "*Address"),
+            ("telecom", "*ContactPoint"),
+            ("gender", "code"),
+            ("birthDate", "date"),
+            ("identifier", "*Identifier"),
+            ("active", "boolean"),
+            ("deceasedDateTime", "date"),
+            ("generalPractitioner", "*Reference"),
+            ("managingOrganization", "Reference"),
         ],
         "Observation" => &[
-            ("code", "CodeableConcept"), ("category", "*CodeableConcept"), ("status", "code"), ("subject", "Reference"),
-            ("encounter", "Reference"), ("effectiveDateTime", "date"), ("valueQuantity", "Quantity"),
-            ("valueString", "string"), ("component", "*component"), ("identifier", "*Identifier"), ("focus", "*Reference"),
+            ("code", "CodeableConcept"),
+            ("category", "*CodeableConcept"),
+            ("status", "code"),
+            ("subject", "Reference"),
+            ("encounter", "Reference"),
+            ("effectiveDateTime", "date"),
+            ("valueQuantity", "Quantity"),
+            ("valueString", "string"),
+            ("component", "*component"),
+            ("identifier", "*Identifier"),
+            ("focus", "*Reference"),
         ],
         "Encounter" => &[
-            ("subject", "Reference"), ("period", "Period"), ("status", "code"), ("class", "Coding"),
-            ("type", "*CodeableConcept"), ("identifier", "*Identifier"), ("length", "Quantity"),
+            ("subject", "Reference"),
+            ("period", "Period"),
+            ("status", "code"),
+            ("class", "Coding"),
+            ("type", "*CodeableConcept"),
+            ("identifier", "*Identifier"),
+            ("length", "Quantity"),
         ],
         "Condition" => &[
-            ("subject", "Reference"), ("encounter", "Reference"), ("code", "CodeableConcept"),
-            ("category", "*CodeableConcept"), ("clinicalStatus", "CodeableConcept"), ("onsetPeriod", "Period"),
-            ("recordedDate", "date"), ("abatementDateTime", "date"), ("onsetAge", "Quantity"),
+            ("subject", "Reference"),
+            ("encounter", "Reference"),
+            ("code", "CodeableConcept"),
+            ("category", "*CodeableConcept"),
+            ("clinicalStatus", "CodeableConcept"),
+            ("onsetPeriod", "Period"),
+            ("recordedDate", "date"),
+            ("abatementDateTime", "date"),
+            ("onsetAge", "Quantity"),
         ],
         "RiskAssessment" => &[
-            ("subject", "Reference"), ("prediction", "*prediction"), ("occurrencePeriod", "Period"),
-            ("identifier", "*Identifier"), ("method", "CodeableConcept"),
+            ("subject", "Reference"),
+            ("prediction", "*prediction"),
+            ("occurrencePeriod", "Period"),
+            ("identifier", "*Identifier"),
+            ("method", "CodeableConcept"),
         ],
         "ValueSet" => &[
-            ("url", "uri"), ("name", "string"), ("title", "string"), ("status", "code"), ("date", "date"),
+            ("url", "uri"),
+            ("name", "string"),
+            ("title", "string"),
+            ("status", "code"),
+            ("date", "date"),
             ("identifier", "*Identifier"),
         ],
         _ => &[
-            ("participant", "*participant"), ("start", "instant"), ("status", "code"), ("serviceType", "*CodeableConcept"),
-            ("identifier", "*Identifier"), ("basedOn", "*Reference"),
+            ("participant", "*participant"),
+            ("start", "instant"),
+            ("status", "code"),
+            ("serviceType", "*CodeableConcept"),
+            ("identifier", "*Identifier"),
+            ("basedOn", "*Reference"),
         ],
     }
 }
@@ -192,24 +290,89 @@ fn value(shape: &str, random: &mut Random) -> String {
     }
     let word = |random: &mut Random| quoted(random.pick(&WORDS));
     match shape {
-        "HumanName" => object(&[("family", word(random)), ("given", format!("[{},{}]", word(random), word(random))), ("text", word(random)), ("use", quoted("official"))], random),
-        "Address" => object(&[("city", word(random)), ("line", format!("[{}]", word(random))), ("state", word(random)), ("postalCode", quoted("01234")), ("use", quoted("home"))], random),
-        "ContactPoint" => {
-            let system = quoted(random.pick(&["phone", "email"]));
-            object(&[("system", system), ("value", quoted(random.pick(&CODES)))], random)
-        }
-        "Identifier" => object(&[("system", quoted(random.pick(&SYSTEMS))), ("value", quoted(random.pick(&CODES)))], random),
-        "Coding" => coding(random),
-        "CodeableConcept" => object(&[("coding", format!("[{},{}]", coding(random), coding(random))), ("text", word(random))], random),
-        "Reference" => object(&[("reference", quoted(random.pick(&REFERENCES))), ("type", quoted("Patient")), ("display", word(random))], random),
-        "Period" => object(&[("start", quoted(random.pick(&DATES))), ("end", quoted(random.pick(&DATES)))], random),
-        "Quantity" => object(
-            &[("value", random.pick(&NUMBERS).to_owned()), ("system", quoted(random.pick(&SYSTEMS))), ("code", quoted(random.pick(&UNITS))), ("unit", quoted(random.pick(&UNITS)))],
+        "HumanName" => object(
+            &[
+                ("family", word(random)),
+                ("given", format!("[{},{}]", word(random), word(random))),
+                ("text", word(random)),
+                ("use", quoted("official")),
+            ],
             random,
         ),
-        "component" => object(&[("code", value("CodeableConcept", random)), ("valueQuantity", value("Quantity", random))], random),
-        "prediction" => object(&[("probabilityDecimal", random.pick(&NUMBERS).to_owned())], random),
-        "participant" => object(&[("actor", value("Reference", random)), ("status", quoted(random.pick(&CODES)))], random),
+        "Address" => object(
+            &[
+                ("city", word(random)),
+                ("line", format!("[{}]", word(random))),
+                ("state", word(random)),
+                ("postalCode", quoted("01234")),
+                ("use", quoted("home")),
+            ],
+            random,
+        ),
+        "ContactPoint" => {
+            let system = quoted(random.pick(&["phone", "email"]));
+            object(
+                &[("system", system), ("value", quoted(random.pick(&CODES)))],
+                random,
+            )
+        }
+        "Identifier" => object(
+            &[
+                ("system", quoted(random.pick(&SYSTEMS))),
+                ("value", quoted(random.pick(&CODES))),
+            ],
+            random,
+        ),
+        "Coding" => coding(random),
+        "CodeableConcept" => object(
+            &[
+                ("coding", format!("[{},{}]", coding(random), coding(random))),
+                ("text", word(random)),
+            ],
+            random,
+        ),
+        "Reference" => object(
+            &[
+                ("reference", quoted(random.pick(&REFERENCES))),
+                ("type", quoted("Patient")),
+                ("display", word(random)),
+            ],
+            random,
+        ),
+        "Period" => object(
+            &[
+                ("start", quoted(random.pick(&DATES))),
+                ("end", quoted(random.pick(&DATES))),
+            ],
+            random,
+        ),
+        "Quantity" => object(
+            &[
+                ("value", random.pick(&NUMBERS).to_owned()),
+                ("system", quoted(random.pick(&SYSTEMS))),
+                ("code", quoted(random.pick(&UNITS))),
+                ("unit", quoted(random.pick(&UNITS))),
+            ],
+            random,
+        ),
+        "component" => object(
+            &[
+                ("code", value("CodeableConcept", random)),
+                ("valueQuantity", value("Quantity", random)),
+            ],
+            random,
+        ),
+        "prediction" => object(
+            &[("probabilityDecimal", random.pick(&NUMBERS).to_owned())],
+            random,
+        ),
+        "participant" => object(
+            &[
+                ("actor", value("Reference", random)),
+                ("status", quoted(random.pick(&CODES))),
+            ],
+            random,
+        ),
         "boolean" => random.percent(50).to_string(),
         "date" => quoted(random.pick(&DATES)),
         "instant" => quoted(random.pick(&INSTANTS)),
@@ -222,12 +385,20 @@ fn value(shape: &str, random: &mut Random) -> String {
 /// An object with most of the members.
 fn object(members: &[(&str, String)], random: &mut Random) -> String {
     let kept = members.iter().filter(|_| random.percent(80));
-    let kept: Vec<String> = kept.map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    let kept: Vec<String> = kept
+        .map(|(name, value)| format!("\"{name}\":{value}"))
+        .collect();
     format!("{{{}}}", kept.join(","))
 }
 
 fn coding(random: &mut Random) -> String {
-    object(&[("system", quoted(random.pick(&SYSTEMS))), ("code", quoted(random.pick(&CODES)))], random)
+    object(
+        &[
+            ("system", quoted(random.pick(&SYSTEMS))),
+            ("code", quoted(random.pick(&CODES))),
+        ],
+        random,
+    )
 }
 
 fn quoted(text: &str) -> String {
@@ -243,14 +414,22 @@ fn query(records: &[Value], random: &mut Random, profile: Profile) -> Query {
     }
     let kind = kinds[random.below(kinds.len())];
     let of_kind: Vec<&Value> = records.iter().filter(|r| named(r) == Some(kind)).collect();
-    let parameters: Vec<&'static Parameter> = params::of(kind).iter().filter(|p| profile.holds(p)).collect();
+    let parameters: Vec<&'static Parameter> = params::of(kind)
+        .iter()
+        .filter(|p| profile.holds(p))
+        .collect();
     let mut pairs: Vec<(String, String)> = Vec::new();
     for _ in 0..[0, 1, 1, 1, 2, 2, 3][random.below(7)] {
         pairs.push(criterion(&of_kind, &parameters, random));
     }
     if random.percent(8) {
-        let ids: Vec<&str> = of_kind.iter().filter_map(|r| r.get("id")?.as_str()).collect();
-        let drawn: Vec<&str> = (0..1 + random.below(4)).map(|_| random.pick(&ids)).collect();
+        let ids: Vec<&str> = of_kind
+            .iter()
+            .filter_map(|r| r.get("id")?.as_str())
+            .collect();
+        let drawn: Vec<&str> = (0..1 + random.below(4))
+            .map(|_| random.pick(&ids))
+            .collect();
         let name = random.pick(&["_id", "_id", "_id:not"]);
         pairs.push((name.into(), drawn.join(",")));
     }
@@ -270,7 +449,10 @@ fn query(records: &[Value], random: &mut Random, profile: Profile) -> Query {
             let parameter = random.pick(&all);
             let target = parameter.targets.first().filter(|_| random.percent(40));
             let target = target.map_or(String::new(), |t| format!(":{t}"));
-            pairs.push(("_include".into(), format!("{kind}:{}{target}", parameter.code)));
+            pairs.push((
+                "_include".into(),
+                format!("{kind}:{}{target}", parameter.code),
+            ));
         }
     }
     if random.percent(15) {
@@ -280,7 +462,10 @@ fn query(records: &[Value], random: &mut Random, profile: Profile) -> Query {
             .filter(|p| profile.holds(p) && p.may_target(kind))
             .collect();
         if !all.is_empty() {
-            pairs.push(("_revinclude".into(), format!("{from}:{}", random.pick(&all).code)));
+            pairs.push((
+                "_revinclude".into(),
+                format!("{from}:{}", random.pick(&all).code),
+            ));
         }
     }
     crate::required(Query::from_parameters(kind, pairs))
@@ -297,12 +482,19 @@ fn sort(parameters: &[&'static Parameter], random: &mut Random) -> String {
     let mut keys = Vec::new();
     for _ in 0..1 + random.below(2) {
         let code = codes.remove(random.below(codes.len()));
-        keys.push(format!("{}{code}", if random.percent(50) { "-" } else { "" }));
+        keys.push(format!(
+            "{}{code}",
+            if random.percent(50) { "-" } else { "" }
+        ));
     }
     keys.join(",")
 }
 
-fn criterion(records: &[&Value], parameters: &[&'static Parameter], random: &mut Random) -> (String, String) {
+fn criterion(
+    records: &[&Value],
+    parameters: &[&'static Parameter],
+    random: &mut Random,
+) -> (String, String) {
     let mut parameter = random.pick(parameters);
     let mut pool: Vec<Found> = Vec::new();
     // Most parameters have no values in a small set: look for one that has.
@@ -315,24 +507,41 @@ fn criterion(records: &[&Value], parameters: &[&'static Parameter], random: &mut
         parameter = random.pick(parameters);
     }
     if pool.is_empty() {
-        pool = records.iter().take(50).flat_map(|r| values(r, parameter)).collect();
+        pool = records
+            .iter()
+            .take(50)
+            .flat_map(|r| values(r, parameter))
+            .collect();
     }
     if random.percent(10) {
-        return (format!("{}:missing", parameter.code), random.percent(50).to_string());
+        return (
+            format!("{}:missing", parameter.code),
+            random.percent(50).to_string(),
+        );
     }
     let modifier = match parameter.kind {
         ParameterKind::String => random.pick(&["", "", ":exact", ":contains"]),
         ParameterKind::Token => random.pick(&["", "", ":not"]),
         _ => "",
     };
-    let count = if random.percent(25) { 2 + random.below(2) } else { 1 };
-    let drawn: Vec<String> = (0..count).map(|_| operand(parameter, &pool, modifier, random)).collect();
+    let count = if random.percent(25) {
+        2 + random.below(2)
+    } else {
+        1
+    };
+    let drawn: Vec<String> = (0..count)
+        .map(|_| operand(parameter, &pool, modifier, random))
+        .collect();
     (format!("{}{modifier}", parameter.code), drawn.join(","))
 }
 
 fn operand(parameter: &Parameter, pool: &[Found], modifier: &str, random: &mut Random) -> String {
     let prefix = random.pick(&["", "", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]);
-    let found = if pool.is_empty() || random.percent(15) { None } else { Some(&pool[random.below(pool.len())]) };
+    let found = if pool.is_empty() || random.percent(15) {
+        None
+    } else {
+        Some(&pool[random.below(pool.len())])
+    };
     match (parameter.kind, found) {
         (ParameterKind::String, found) => {
             let text = match found {
@@ -363,7 +572,9 @@ fn operand(parameter: &Parameter, pool: &[Found], modifier: &str, random: &mut R
             match local(written) {
                 Some((kind, id)) if random.percent(60) => format!("{kind}/{id}"),
                 Some((_, id)) => id.to_string(),
-                None if written.starts_with("http") || written.starts_with("urn:") => escaped(written),
+                None if written.starts_with("http") || written.starts_with("urn:") => {
+                    escaped(written)
+                }
                 None => "p1".into(),
             }
         }
@@ -373,7 +584,10 @@ fn operand(parameter: &Parameter, pool: &[Found], modifier: &str, random: &mut R
             format!("{prefix}{}", date(at.saturating_add(shift), random))
         }
         (ParameterKind::Date, _) => {
-            let valid: Vec<&str> = DATES.into_iter().filter(|d| crate::oracle::date(d).is_some()).collect();
+            let valid: Vec<&str> = DATES
+                .into_iter()
+                .filter(|d| crate::oracle::date(d).is_some())
+                .collect();
             format!("{prefix}{}", random.pick(&valid))
         }
         (ParameterKind::Number, found) => {
@@ -382,8 +596,14 @@ fn operand(parameter: &Parameter, pool: &[Found], modifier: &str, random: &mut R
         }
         (ParameterKind::Quantity, found) => {
             let (system, code, unit) = match found {
-                Some(Found::Quantity { system, code, unit, .. }) => (escaped(system), escaped(code), escaped(unit)),
-                _ => (random.pick(&SYSTEMS).into(), random.pick(&UNITS).into(), random.pick(&UNITS).into()),
+                Some(Found::Quantity {
+                    system, code, unit, ..
+                }) => (escaped(system), escaped(code), escaped(unit)),
+                _ => (
+                    random.pick(&SYSTEMS).into(),
+                    random.pick(&UNITS).into(),
+                    random.pick(&UNITS).into(),
+                ),
             };
             let number = match found {
                 Some(Found::Quantity { value, .. }) if random.percent(60) => value.to_string(),
@@ -406,11 +626,23 @@ fn operand(parameter: &Parameter, pool: &[Found], modifier: &str, random: &mut R
 /// A part of a text that the modifier may find, sometimes with other capitals.
 fn cut(text: &str, modifier: &str, random: &mut Random) -> String {
     let chars: Vec<char> = text.chars().collect();
-    let start = if modifier == ":contains" { random.below(chars.len()) } else { 0 };
+    let start = if modifier == ":contains" {
+        random.below(chars.len())
+    } else {
+        0
+    };
     let rest = &chars[start.min(chars.len())..];
-    let length = if modifier == ":exact" && random.percent(80) { rest.len() } else { 1 + random.below(rest.len()) };
+    let length = if modifier == ":exact" && random.percent(80) {
+        rest.len()
+    } else {
+        1 + random.below(rest.len())
+    };
     let part: String = rest.iter().take(length).collect();
-    let part = if random.percent(20) { part.to_uppercase() } else { part };
+    let part = if random.percent(20) {
+        part.to_uppercase()
+    } else {
+        part
+    };
     if part.is_empty() { "x".into() } else { part }
 }
 
@@ -420,7 +652,10 @@ fn date(at_ms: i64, random: &mut Random) -> String {
     let text = Instant::from_epoch_ms(at_ms).to_string();
     let length = [4, 7, 10, 10, 10, 16, 19, 23][random.below(8)];
     let zone = if length > 10 { "Z" } else { "" };
-    format!("{}{zone}", text.get(..length).unwrap_or(&text).trim_end_matches('Z'))
+    format!(
+        "{}{zone}",
+        text.get(..length).unwrap_or(&text).trim_end_matches('Z')
+    )
 }
 
 fn escaped(text: &str) -> String {

@@ -57,11 +57,8 @@ mod tests {
     fn a_cursor_is_bound_to_person_query_and_key() {
         let key = Key::make_random().unwrap();
         let query = Query::parse("Patient?_count=7").unwrap();
-        let position = Position {
-            ms: -5,
-            id: "a.b".into(),
-            rid: 3,
-        };
+        let text = r#"{"way":"ByOrder","keys":[{"Integer":-5},null],"id":"a.b","rid":3}"#;
+        let position: Position = serde_json::from_str(text).unwrap();
         let cursor = seal(&key, "owner", &query, &position).unwrap();
         let mut next = query.clone();
         next.cursor = Some(cursor.clone());

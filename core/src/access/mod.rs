@@ -28,6 +28,6 @@ pub use status::{Status, VaultCheck, Waiting};
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{
     Committed, Decide, EditState, EditView, Incoming, Known, Local, Origin, PeerId, PeerSettings,
-    Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused, Reindexed, Saved, SentKind,
-    StoreError,
+    Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused, Reindexed, Saved,
+    SentKind, StoreError,
 };

@@ -51,14 +51,36 @@ impl Guard {
         let found = self.read(|reader| reader.search(query, after.as_ref(), now))?;
         let mut next = None;
         if let Some(position) = &found.next {
-            let seal = |open: &super::guard::Open| Ok(cursor::seal(&open.cursor_key, person, query, position)?);
+            let seal = |open: &super::guard::Open| {
+                Ok(cursor::seal(&open.cursor_key, person, query, position)?)
+            };
             let cursor = Some(self.with_open(seal)?);
-            next = Some(Query { cursor, ..query.clone() });
+            next = Some(Query {
+                cursor,
+                ..query.clone()
+            });
         }
-        let released = found.records.iter().chain(&found.included).map(|r| r.text.as_str());
-        let first_page = Query { cursor: None, ..query.clone() };
-        self.note(AuditKind::Search, &first_page.to_string(), Some(Digested::of(released)), None)?;
-        Ok(Page { records: found.records, included: found.included, total: found.total, next })
+        let released = found
+            .records
+            .iter()
+            .chain(&found.included)
+            .map(|r| r.text.as_str());
+        let first_page = Query {
+            cursor: None,
+            ..query.clone()
+        };
+        self.note(
+            AuditKind::Search,
+            &first_page.to_string(),
+            Some(Digested::of(released)),
+            None,
+        )?;
+        Ok(Page {
+            records: found.records,
+            included: found.included,
+            total: found.total,
+            next,
+        })
     }
 
     /// How the store would find a first page: the plans of its statements. Nothing is released.
@@ -131,21 +153,5 @@ impl Guard {
             peer: PeerId::FIRST,
             reference: name.clone(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_ends_by_bytes_too_and_holds_at_least_one_record() {
-        let page = |lengths: &[usize]| fitting(lengths.iter().copied());
-        let half = MAX_PAGE_BYTES / 2;
-        assert_eq!(page(&[]), 0);
-        assert_eq!(page(&[1, 2, 3]), 3);
-        assert_eq!(page(&[half, half, 1]), 2);
-        assert_eq!(page(&[half, half + 1, 1]), 1);
-        assert_eq!(page(&[MAX_PAGE_BYTES + 1, 1]), 1);
     }
 }

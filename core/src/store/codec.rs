@@ -30,15 +30,25 @@ impl Pair {
     fn new(dictionary: &[u8]) -> Result<Self, StoreError> {
         let failed = |_| StoreError::Codec;
         let mut compressor = Compressor::with_dictionary(LEVEL, dictionary).map_err(failed)?;
-        compressor.set_parameter(CParameter::ChecksumFlag(true)).map_err(failed)?;
-        compressor.set_parameter(CParameter::ContentSizeFlag(true)).map_err(failed)?;
-        Ok(Self { compressor, decompressor: Decompressor::with_dictionary(dictionary).map_err(failed)? })
+        compressor
+            .set_parameter(CParameter::ChecksumFlag(true))
+            .map_err(failed)?;
+        compressor
+            .set_parameter(CParameter::ContentSizeFlag(true))
+            .map_err(failed)?;
+        Ok(Self {
+            compressor,
+            decompressor: Decompressor::with_dictionary(dictionary).map_err(failed)?,
+        })
     }
 }
 
 impl Codec {
     pub(super) fn new() -> Result<Self, StoreError> {
-        Ok(Self { plain: Pair::new(&[])?, with: HashMap::new() })
+        Ok(Self {
+            plain: Pair::new(&[])?,
+            with: HashMap::new(),
+        })
     }
 
     /// Whether [`Codec::load`] was called for this dictionary.
@@ -65,11 +75,18 @@ impl Codec {
     /// Packs with a loaded dictionary; 0: without.
     pub(super) fn pack_with(&mut self, dictionary: i64, text: &str) -> Result<Vec<u8>, StoreError> {
         let pair = self.pair(dictionary)?;
-        pair.compressor.compress(text.as_bytes()).map_err(|_| StoreError::Codec)
+        pair.compressor
+            .compress(text.as_bytes())
+            .map_err(|_| StoreError::Codec)
     }
 
     /// The text; `what` and `row` name it when its check fails.
-    pub(super) fn unpack(&mut self, packed: &[u8], what: &'static str, row: i64) -> Result<String, StoreError> {
+    pub(super) fn unpack(
+        &mut self,
+        packed: &[u8],
+        what: &'static str,
+        row: i64,
+    ) -> Result<String, StoreError> {
         self.unpack_with(0, packed, what, row)
     }
 
@@ -82,9 +99,19 @@ impl Codec {
         row: i64,
     ) -> Result<String, StoreError> {
         let damaged = || StoreError::DamagedValue { what, row };
-        let length = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten().ok_or_else(damaged)?;
-        let length = usize::try_from(length).ok().filter(|l| *l <= MAX_UNPACKED_BYTES).ok_or_else(damaged)?;
-        let bytes = self.pair(dictionary)?.decompressor.decompress(packed, length).map_err(|_| damaged())?;
+        let length = zstd::zstd_safe::get_frame_content_size(packed)
+            .ok()
+            .flatten()
+            .ok_or_else(damaged)?;
+        let length = usize::try_from(length)
+            .ok()
+            .filter(|l| *l <= MAX_UNPACKED_BYTES)
+            .ok_or_else(damaged)?;
+        let bytes = self
+            .pair(dictionary)?
+            .decompressor
+            .decompress(packed, length)
+            .map_err(|_| damaged())?;
         if bytes.len() != length {
             return Err(damaged());
         }
@@ -106,11 +133,16 @@ mod tests {
     #[test]
     fn round_trip_and_no_flipped_bit_passes() {
         let mut codec = Codec::new().unwrap();
-        codec.load(7, b"{\"v\":1.00, \"w\":\"Zo\xc3\xab\"} and so on").unwrap();
+        codec
+            .load(7, b"{\"v\":1.00, \"w\":\"Zo\xc3\xab\"} and so on")
+            .unwrap();
         for dictionary in [0, 7] {
             for text in ["", "{}", &"{\"v\":1.00, \"w\":\"Zo\u{eb}\"}".repeat(300)] {
                 let packed = codec.pack_with(dictionary, text).unwrap();
-                assert_eq!(codec.unpack_with(dictionary, &packed, "body", 1).unwrap(), text);
+                assert_eq!(
+                    codec.unpack_with(dictionary, &packed, "body", 1).unwrap(),
+                    text
+                );
                 for at in 0..packed.len() {
                     for bit in 0..8 {
                         let mut bad = packed.clone();
@@ -128,11 +160,19 @@ mod tests {
     #[test]
     fn a_zeroed_tail_is_noticed_in_text_and_dictionary() {
         let mut codec = Codec::new().unwrap();
-        let text: String = (0..5000_u32).map(|n| char::from(b'a' + u8::try_from(n * n % 26).unwrap())).collect();
+        let text: String = (0..5000_u32)
+            .map(|n| char::from(b'a' + u8::try_from(n * n % 26).unwrap()))
+            .collect();
         let mut packed = codec.pack(&text).unwrap();
         let length = packed.len();
         packed[length / 2..].fill(0);
-        assert!(matches!(codec.unpack(&packed, "body", 7), Err(StoreError::DamagedValue { what: "body", row: 7 })));
+        assert!(matches!(
+            codec.unpack(&packed, "body", 7),
+            Err(StoreError::DamagedValue {
+                what: "body",
+                row: 7
+            })
+        ));
         assert!(codec.unpack(&packed[..10], "body", 7).is_err());
 
         let mut dictionary = text.clone().into_bytes();
@@ -140,7 +180,10 @@ mod tests {
         let packed = codec.pack_with(3, &text).unwrap();
         dictionary[2500..].fill(0);
         codec.load(4, &dictionary).unwrap();
-        assert!(codec.unpack_with(4, &packed, "body", 7).is_err(), "another dictionary gives no other text");
+        assert!(
+            codec.unpack_with(4, &packed, "body", 7).is_err(),
+            "another dictionary gives no other text"
+        );
         assert!(codec.unpack_with(0, &packed, "body", 7).is_err());
         assert!(codec.unpack_with(5, &packed, "body", 7).is_err());
     }

@@ -24,7 +24,8 @@ pub(super) fn choose(samples: &[String]) -> Vec<u8> {
         let mut seen: Vec<[u8; GRAIN]> = grains(sample.as_bytes()).collect();
         seen.sort_unstable();
         seen.dedup();
-        seen.into_iter().for_each(|grain| *shared.entry(grain).or_default() += 1);
+        seen.into_iter()
+            .for_each(|grain| *shared.entry(grain).or_default() += 1);
     }
     // What one sample alone says helps nobody.
     shared.retain(|_, count| *count > 1);
@@ -46,7 +47,9 @@ pub(super) fn choose(samples: &[String]) -> Vec<u8> {
         if walked >= stretch {
             walked = 0;
             if let Some((worth, piece)) = best.take() {
-                grains(piece).for_each(|grain| drop(shared.remove(&grain)));
+                grains(piece).for_each(|grain| {
+                    let _ = shared.remove(&grain);
+                });
                 pieces.push((worth, piece));
             }
         }
@@ -55,14 +58,19 @@ pub(super) fn choose(samples: &[String]) -> Vec<u8> {
     pieces.sort_by_key(|(worth, _)| *worth);
     let mut dictionary = Vec::with_capacity(DICTIONARY_BYTES);
     let skip = pieces.len().saturating_sub(wanted);
-    pieces.iter().skip(skip).for_each(|(_, piece)| dictionary.extend_from_slice(piece));
+    pieces
+        .iter()
+        .skip(skip)
+        .for_each(|(_, piece)| dictionary.extend_from_slice(piece));
     dictionary.truncate(DICTIONARY_BYTES);
     dictionary
 }
 
 /// The piece of `bytes` whose grains are shared most.
 fn best_piece<'s>(bytes: &'s [u8], shared: &HashMap<[u8; GRAIN], u32>) -> Option<(u64, &'s [u8])> {
-    let worths: Vec<u64> = grains(bytes).map(|grain| shared.get(&grain).copied().unwrap_or(0).into()).collect();
+    let worths: Vec<u64> = grains(bytes)
+        .map(|grain| shared.get(&grain).copied().unwrap_or(0).into())
+        .collect();
     let window = (PIECE - GRAIN + 1).min(worths.len());
     if window == 0 {
         return None;
@@ -80,7 +88,9 @@ fn best_piece<'s>(bytes: &'s [u8], shared: &HashMap<[u8; GRAIN], u32>) -> Option
 }
 
 fn grains(bytes: &[u8]) -> impl Iterator<Item = [u8; GRAIN]> {
-    bytes.windows(GRAIN).filter_map(|window| window.try_into().ok())
+    bytes
+        .windows(GRAIN)
+        .filter_map(|window| window.try_into().ok())
 }
 
 #[cfg(test)]
@@ -110,7 +120,10 @@ mod tests {
         let mut plain = zstd::bulk::Compressor::new(3).unwrap();
         let mut with = zstd::bulk::Compressor::with_dictionary(3, &dictionary).unwrap();
         let size = |compressor: &mut zstd::bulk::Compressor<'_>| -> usize {
-            all[300..].iter().map(|text| compressor.compress(text.as_bytes()).unwrap().len()).sum()
+            all[300..]
+                .iter()
+                .map(|text| compressor.compress(text.as_bytes()).unwrap().len())
+                .sum()
         };
         let (plain, with) = (size(&mut plain), size(&mut with));
         assert!(with * 3 < plain, "{with} against {plain}");
@@ -118,7 +131,12 @@ mod tests {
 
     #[test]
     fn nothing_in_common_gives_nothing_and_no_panic() {
-        for odd in [vec![], vec![String::new()], vec!["x".into()], vec!["abcdefghij".into(), "0123456789".into()]] {
+        for odd in [
+            vec![],
+            vec![String::new()],
+            vec!["x".into()],
+            vec!["abcdefghij".into(), "0123456789".into()],
+        ] {
             assert!(choose(&odd).is_empty());
         }
     }

@@ -193,9 +193,7 @@ impl Tx<'_> {
             return Ok(Saved::Unchanged);
         }
         match &edit {
-            None => {
-                self.start_edit(rid, body.as_ref(), false)?
-            }
+            None => self.start_edit(rid, body.as_ref(), false)?,
             Some(edit) => {
                 let base = edit
                     .base
@@ -394,8 +392,11 @@ impl Tx<'_> {
         // Packed anew, without a dictionary: unsent work must outlive every dictionary.
         let packed = base.map(|base| self.pack(&base.text)).transpose()?;
         let version = base.and_then(|base| base.version.as_deref());
-        let sql = "INSERT INTO edit (rid, state, deleted, base, base_version) VALUES (?1, 0, ?2, ?3, ?4)";
-        self.connection.prepare_cached(sql)?.execute((rid, deleted, packed, version))?;
+        let sql =
+            "INSERT INTO edit (rid, state, deleted, base, base_version) VALUES (?1, 0, ?2, ?3, ?4)";
+        self.connection
+            .prepare_cached(sql)?
+            .execute((rid, deleted, packed, version))?;
         Ok(())
     }
 

@@ -31,8 +31,16 @@ pub(super) const MAX_KEY_BYTES: usize = 800;
 pub(super) fn generation(profile: Profile) -> i64 {
     const LAYOUT: i64 = 2;
     let profile = if profile == Profile::Full { 1 } else { 0 };
-    let parts = [LAYOUT, params::GENERATION.into(), extract::GENERATION.into(), fold::FOLD_GENERATION.into(), profile];
-    parts.iter().fold(0x1234_5678, |hash: i64, part| hash.wrapping_mul(1_000_003).wrapping_add(*part))
+    let parts = [
+        LAYOUT,
+        params::GENERATION.into(),
+        extract::GENERATION.into(),
+        fold::FOLD_GENERATION.into(),
+        profile,
+    ];
+    parts.iter().fold(0x1234_5678, |hash: i64, part| {
+        hash.wrapping_mul(1_000_003).wrapping_add(*part)
+    })
 }
 
 /// `v`: a number, or text.
@@ -79,7 +87,10 @@ impl ToSql for Key {
 
 impl Row {
     pub(super) fn order(&self, other: &Self) -> Ordering {
-        self.p.cmp(&other.p).then_with(|| self.v.order(&other.v)).then(self.o.cmp(&other.o))
+        self.p
+            .cmp(&other.p)
+            .then_with(|| self.v.order(&other.v))
+            .then(self.o.cmp(&other.o))
     }
 }
 
@@ -91,7 +102,12 @@ pub(super) struct Rows {
 
 impl Tx<'_> {
     /// The rows of a record. Interns the parameters, terms and records it names.
-    pub(super) fn index_rows(&self, peer: i64, resource: &Resource<'_>, updated_ms: i64) -> Result<Rows, StoreError> {
+    pub(super) fn index_rows(
+        &self,
+        peer: i64,
+        resource: &Resource<'_>,
+        updated_ms: i64,
+    ) -> Result<Rows, StoreError> {
         let kind = resource.kind();
         let mut found = Vec::with_capacity(32);
         extract::extract(resource, self.profile()?, &mut found);
@@ -101,13 +117,19 @@ impl Tx<'_> {
         if let Some(updated) = updated {
             let p = self.intern_parameter(kind, updated)?;
             // A record that no server has stamped yet has the time of its local change.
-            rows.push(Row { p, v: Key::Integer(updated_ms), o: updated_ms + 1 });
+            rows.push(Row {
+                p,
+                v: Key::Integer(updated_ms),
+                o: updated_ms + 1,
+            });
         }
         for Found { parameter, value } in found {
             if Some(parameter) == updated.map(|u| u.number) {
                 continue;
             }
-            let Some(parameter) = params::numbered(kind, parameter) else { continue };
+            let Some(parameter) = params::numbered(kind, parameter) else {
+                continue;
+            };
             let p = self.intern_parameter(kind, parameter)?;
             let (v, o) = self.key_of(peer, value, clinical_ms)?;
             rows.push(Row { p, v, o });
@@ -117,15 +139,31 @@ impl Tx<'_> {
         Ok(Rows { rows, clinical_ms })
     }
 
-    fn key_of(&self, peer: i64, value: Value<'_>, clinical_ms: i64) -> Result<(Key, i64), StoreError> {
+    fn key_of(
+        &self,
+        peer: i64,
+        value: Value<'_>,
+        clinical_ms: i64,
+    ) -> Result<(Key, i64), StoreError> {
         Ok(match value {
-            Value::Token { system, code } => (Key::Integer(self.intern_term(&system, &code)?), clinical_ms),
-            Value::Reference { local: Some(name), .. } => (Key::Integer(self.intern(peer, &name)?), clinical_ms),
+            Value::Token { system, code } => {
+                (Key::Integer(self.intern_term(&system, &code)?), clinical_ms)
+            }
+            Value::Reference {
+                local: Some(name), ..
+            } => (Key::Integer(self.intern(peer, &name)?), clinical_ms),
             Value::Reference { url, .. } => (Key::Text(cut(&url).to_owned()), clinical_ms),
-            Value::Text(text) => (Key::Text(cut(&fold::fold(&text)).to_owned()), text_hash(&text)),
+            Value::Text(text) => (
+                Key::Text(cut(&fold::fold(&text)).to_owned()),
+                text_hash(&text),
+            ),
             Value::Date(span) => (Key::Integer(span.first.epoch_ms()), span.end.epoch_ms()),
             Value::Number(number) => (Key::Real(number), 0),
-            Value::Quantity { value, system, code } => (Key::Real(value), self.intern_term(&system, &code)?),
+            Value::Quantity {
+                value,
+                system,
+                code,
+            } => (Key::Real(value), self.intern_term(&system, &code)?),
             Value::Uri(uri) => (Key::Text(cut(&uri).to_owned()), text_hash(&uri)),
         })
     }
@@ -149,11 +187,16 @@ impl Tx<'_> {
     /// Writes the waiting rows. Sorted by key, many to a statement: the table is a tree, and neighbours share pages.
     pub(super) fn flush_index(&self) -> Result<(), StoreError> {
         let Waiting { insert, delete } = std::mem::take(&mut *self.waiting.borrow_mut());
-        let mut insert: Vec<(Row, i64)> =
-            insert.into_iter().flat_map(|(rid, rows)| rows.into_iter().map(move |row| (row, rid))).collect();
+        let mut insert: Vec<(Row, i64)> = insert
+            .into_iter()
+            .flat_map(|(rid, rows)| rows.into_iter().map(move |row| (row, rid)))
+            .collect();
         insert.sort_by(|(a, a_rid), (b, b_rid)| a.order(b).then(a_rid.cmp(b_rid)));
         for generation in self.generations()? {
-            let sql = format!("DELETE FROM {} WHERE p = ?1 AND v = ?2 AND o = ?3 AND rid = ?4", generation.index);
+            let sql = format!(
+                "DELETE FROM {} WHERE p = ?1 AND v = ?2 AND o = ?3 AND rid = ?4",
+                generation.index
+            );
             let mut statement = self.connection.prepare_cached(&sql)?;
             for (row, rid) in &delete {
                 statement.execute((row.p, &row.v, row.o, rid))?;
@@ -168,7 +211,10 @@ impl Tx<'_> {
         const TOGETHER: usize = 32;
         // A row deleted and put back in one transaction, or left behind by an older index, is there already.
         let sql = |n: usize| {
-            format!("INSERT OR IGNORE INTO {table} (p, v, o, rid) VALUES {}", vec!["(?,?,?,?)"; n].join(","))
+            format!(
+                "INSERT OR IGNORE INTO {table} (p, v, o, rid) VALUES {}",
+                vec!["(?,?,?,?)"; n].join(",")
+            )
         };
         let (many, rest) = rows.split_at(rows.len() - rows.len() % TOGETHER);
         for (rows, together) in [(many, TOGETHER), (rest, 1)] {
@@ -199,11 +245,16 @@ pub(super) struct Waiting {
 
 /// The time of a record: the first value of its type's clinical date.
 pub(super) fn clinical_time(kind: ResourceType, found: &[Found<'_>]) -> i64 {
-    let Some(clinical) = params::clinical_date(kind) else { return NO_TIME };
-    let times = found.iter().filter(|f| f.parameter == clinical.number).filter_map(|f| match &f.value {
-        Value::Date(span) => Some(span.first.epoch_ms()),
-        _ => None,
-    });
+    let Some(clinical) = params::clinical_date(kind) else {
+        return NO_TIME;
+    };
+    let times = found
+        .iter()
+        .filter(|f| f.parameter == clinical.number)
+        .filter_map(|f| match &f.value {
+            Value::Date(span) => Some(span.first.epoch_ms()),
+            _ => None,
+        });
     times.min().unwrap_or(NO_TIME)
 }
 
@@ -226,5 +277,8 @@ pub(super) fn text_hash(text: &str) -> i64 {
 
 /// Whether a parameter's rows carry the clinical time, so that one exact key can be probed.
 pub(super) fn carries_time(parameter: &Parameter) -> bool {
-    matches!(parameter.kind, ParameterKind::Token | ParameterKind::Reference)
+    matches!(
+        parameter.kind,
+        ParameterKind::Token | ParameterKind::Reference
+    )
 }

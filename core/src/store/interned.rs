@@ -29,28 +29,46 @@ impl Interned {
 
 impl Reader<'_> {
     /// `p` of a parameter; `None`: no record was ever indexed by it.
-    pub(super) fn parameter(&self, kind: ResourceType, parameter: &Parameter) -> Result<Option<i64>, StoreError> {
+    pub(super) fn parameter(
+        &self,
+        kind: ResourceType,
+        parameter: &Parameter,
+    ) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT p FROM parameter WHERE type = ?1 AND code = ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement.query_row((kind.number(), parameter.code), |row| row.get(0)).optional()?)
+        Ok(statement
+            .query_row((kind.number(), parameter.code), |row| row.get(0))
+            .optional()?)
     }
 
     /// The id of a term; `None`: no record has it.
     pub(super) fn term(&self, system: &str, code: &str) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT id FROM term WHERE code = ?1 AND system = ?2";
-        Ok(self.connection.prepare_cached(sql)?.query_row((code, system), |row| row.get(0)).optional()?)
+        Ok(self
+            .connection
+            .prepare_cached(sql)?
+            .query_row((code, system), |row| row.get(0))
+            .optional()?)
     }
 
     /// The ids of all terms with this code, whatever their system.
     pub(super) fn terms_of_code(&self, code: &str) -> Result<Vec<i64>, StoreError> {
-        let mut statement = self.connection.prepare_cached("SELECT id FROM term WHERE code = ?1 ORDER BY id")?;
-        Ok(statement.query_map([code], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT id FROM term WHERE code = ?1 ORDER BY id")?;
+        Ok(statement
+            .query_map([code], |row| row.get(0))?
+            .collect::<Result<_, _>>()?)
     }
 }
 
 impl Tx<'_> {
     /// `p` of a parameter; made if it is new.
-    pub(super) fn intern_parameter(&self, kind: ResourceType, parameter: &Parameter) -> Result<i64, StoreError> {
+    pub(super) fn intern_parameter(
+        &self,
+        kind: ResourceType,
+        parameter: &Parameter,
+    ) -> Result<i64, StoreError> {
         let key = (kind.number(), parameter.number);
         if let Some(p) = self.interned.borrow().parameters.get(&key) {
             return Ok(*p);
@@ -59,7 +77,9 @@ impl Tx<'_> {
             Some(p) => p,
             None => {
                 let sql = "INSERT INTO parameter (type, code) VALUES (?1, ?2) RETURNING p";
-                self.connection.prepare_cached(sql)?.query_row((key.0, parameter.code), |row| row.get(0))?
+                self.connection
+                    .prepare_cached(sql)?
+                    .query_row((key.0, parameter.code), |row| row.get(0))?
             }
         };
         self.interned.borrow_mut().parameters.insert(key, p);
@@ -79,7 +99,9 @@ impl Tx<'_> {
             Some(id) => id,
             None => {
                 let sql = "INSERT INTO term (system, code) VALUES (?1, ?2) RETURNING id";
-                self.connection.prepare_cached(sql)?.query_row((system, code), |row| row.get(0))?
+                self.connection
+                    .prepare_cached(sql)?
+                    .query_row((system, code), |row| row.get(0))?
             }
         };
         let terms = &mut self.interned.borrow_mut().terms;

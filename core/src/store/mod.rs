@@ -28,7 +28,7 @@ pub use error::StoreError;
 pub use exchange::{Decide, EditView, Incoming, Known, Local, Pulled};
 pub use peers::{PeerId, PeerSettings, PullCursor};
 pub(crate) use permit::Permit;
-pub(crate) use query::{Found, Position};
+pub(crate) use query::Position;
 pub use records::{Origin, Record, RecordName};
 pub use reindex::Reindexed;
 pub use serve::{Committed, Precondition, Refused};

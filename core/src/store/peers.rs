@@ -102,7 +102,8 @@ impl Tx<'_> {
     /// Makes the row of [`PeerId::FIRST`].
     pub(super) fn ensure_first_peer(&self) -> Result<(), StoreError> {
         let sql = "INSERT OR IGNORE INTO peer (peer, url, settings) VALUES (?1, NULL, ?2)";
-        self.connection.execute(sql, (PeerId::FIRST.0, self.pack("{}")?))?;
+        self.connection
+            .execute(sql, (PeerId::FIRST.0, self.pack("{}")?))?;
         Ok(())
     }
 

@@ -112,7 +112,11 @@ impl Reader<'_> {
                 peer: PeerId(row.get(1)?),
                 reference,
             },
-            text: self.unpack_body(row.get_ref(4)?.as_blob().unwrap_or_default(), row.get(9)?, rid)?,
+            text: self.unpack_body(
+                row.get_ref(4)?.as_blob().unwrap_or_default(),
+                row.get(9)?,
+                rid,
+            )?,
             version: row.get(5)?,
             updated: Instant::from_epoch_ms(row.get(6)?),
             origin: if row.get::<_, i64>(7)? == 0 {
@@ -208,7 +212,10 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         let old = self.record_at(rid)?;
         let before = old.as_ref().map(|old| parsed(old)).transpose()?;
-        let before = before.as_ref().zip(old.as_ref()).map(|(resource, old)| (resource, old.updated.epoch_ms()));
+        let before = before
+            .as_ref()
+            .zip(old.as_ref())
+            .map(|(resource, old)| (resource, old.updated.epoch_ms()));
         self.index_record(peer, rid, before, Some((resource, new.updated_ms)))?;
         let sql = "INSERT INTO body (rid, dict, bytes, version, updated_ms, origin, revision)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -217,24 +224,39 @@ impl Tx<'_> {
                    revision = excluded.revision";
         let (dict, bytes) = self.pack_body(resource.kind(), new.origin, resource.text())?;
         let origin = i64::from(new.origin == Origin::Local);
-        let values = (rid, dict, bytes, new.version, new.updated_ms, origin, self.revision);
+        let values = (
+            rid,
+            dict,
+            bytes,
+            new.version,
+            new.updated_ms,
+            origin,
+            self.revision,
+        );
         self.connection.prepare_cached(sql)?.execute(values)?;
         Ok(())
     }
 
     /// Takes a record out of readers' sight. Its key stays, since others may refer to it.
     pub(super) fn remove_body(&self, peer: i64, rid: i64) -> Result<(), StoreError> {
-        let Some(old) = self.record_at(rid)? else { return Ok(()) };
+        let Some(old) = self.record_at(rid)? else {
+            return Ok(());
+        };
         let resource = parsed(&old)?;
         self.index_record(peer, rid, Some((&resource, old.updated.epoch_ms())), None)?;
-        self.connection.prepare_cached("DELETE FROM body WHERE rid = ?1")?.execute([rid])?;
+        self.connection
+            .prepare_cached("DELETE FROM body WHERE rid = ?1")?
+            .execute([rid])?;
         Ok(())
     }
 }
 
 /// A stored text as the resource it is.
 fn parsed(record: &Record) -> Result<Resource<'_>, StoreError> {
-    Resource::parse_text(&record.text).map_err(|_| StoreError::DamagedValue { what: "body", row: record.rid })
+    Resource::parse_text(&record.text).map_err(|_| StoreError::DamagedValue {
+        what: "body",
+        row: record.rid,
+    })
 }
 
 /// Without the content, which is PHI.

@@ -17,8 +17,14 @@ pub(super) struct Generation {
     pub(super) clinical: &'static str,
 }
 
-const CURRENT: Generation = Generation { index: "ix", clinical: "clinical" };
-const NEXT: Generation = Generation { index: "ix_next", clinical: "clinical_next" };
+const CURRENT: Generation = Generation {
+    index: "ix",
+    clinical: "clinical",
+};
+const NEXT: Generation = Generation {
+    index: "ix_next",
+    clinical: "clinical_next",
+};
 
 /// How far a rebuild is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +44,21 @@ impl Reader<'_> {
     /// The tables that writes go to.
     pub(super) fn generations(&self) -> Result<Vec<Generation>, StoreError> {
         let rebuilding = self.optional_setting("reindexed_rid")?.is_some();
-        Ok(if rebuilding { vec![CURRENT, NEXT] } else { vec![CURRENT] })
+        Ok(if rebuilding {
+            vec![CURRENT, NEXT]
+        } else {
+            vec![CURRENT]
+        })
     }
 
     /// What this vault is indexed by.
     pub(crate) fn profile(&self) -> Result<Profile, StoreError> {
         let full = self.optional_setting("full_profile")? == Some(1);
-        Ok(if full { Profile::Full } else { Profile::Default })
+        Ok(if full {
+            Profile::Full
+        } else {
+            Profile::Default
+        })
     }
 
     fn generation(&self) -> Result<i64, StoreError> {
@@ -52,7 +66,9 @@ impl Reader<'_> {
     }
 
     pub(super) fn optional_setting(&self, name: &str) -> Result<Option<i64>, StoreError> {
-        let mut statement = self.connection.prepare_cached("SELECT value FROM setting WHERE name = ?1")?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT value FROM setting WHERE name = ?1")?;
         Ok(statement.query_row([name], |row| row.get(0)).optional()?)
     }
 }
@@ -75,7 +91,11 @@ impl Tx<'_> {
         }
         let reached = match self.optional_setting("reindexed_rid")? {
             // Begun by this very generation: a rebuild that a still older program began would be of that one.
-            Some(rid) if self.optional_setting("reindexing_generation")? == Some(self.generation()?) => rid,
+            Some(rid)
+                if self.optional_setting("reindexing_generation")? == Some(self.generation()?) =>
+            {
+                rid
+            }
             _ => self.begin()?,
         };
         let limit = i64::try_from(records).unwrap_or(i64::MAX);
@@ -91,8 +111,12 @@ impl Tx<'_> {
                 last = Some(rid);
                 // A damaged body keeps nobody from the others: it is not found any more, and `vault check` names it.
                 let bytes = row.get_ref(2)?.as_blob().unwrap_or_default();
-                let Ok(text) = self.unpack_body(bytes, row.get(4)?, rid) else { continue };
-                let Ok(resource) = Resource::parse_text(&text) else { continue };
+                let Ok(text) = self.unpack_body(bytes, row.get(4)?, rid) else {
+                    continue;
+                };
+                let Ok(resource) = Resource::parse_text(&text) else {
+                    continue;
+                };
                 let of_record = self.index_rows(row.get(1)?, &resource, row.get(3)?)?;
                 self.set_clinical(NEXT, rid, of_record.clinical_ms)?;
                 rows.extend(of_record.rows.into_iter().map(|row| (row, rid)));
@@ -106,7 +130,10 @@ impl Tx<'_> {
         self.insert_rows(NEXT.index, &rows)?;
         self.set("reindexed_rid", last)?;
         let count = |sql: &str, upto: i64| -> Result<u64, StoreError> {
-            Ok(self.connection.prepare_cached(sql)?.query_row([upto], |row| row.get(0))?)
+            Ok(self
+                .connection
+                .prepare_cached(sql)?
+                .query_row([upto], |row| row.get(0))?)
         };
         let done = count("SELECT count(*) FROM body WHERE rid <= ?1", last)?;
         let total = count("SELECT count(*) FROM body WHERE rid <= ?1", i64::MAX)?;
@@ -135,7 +162,12 @@ impl Tx<'_> {
     }
 
     /// Stores a record's clinical time.
-    pub(super) fn set_clinical(&self, generation: Generation, rid: i64, ms: i64) -> Result<(), StoreError> {
+    pub(super) fn set_clinical(
+        &self,
+        generation: Generation,
+        rid: i64,
+        ms: i64,
+    ) -> Result<(), StoreError> {
         let sql = format!(
             "INSERT INTO {} (rid, ms) VALUES (?1, ?2) ON CONFLICT (rid) DO UPDATE SET ms = excluded.ms",
             generation.clinical
@@ -175,16 +207,128 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::Key;
+    use crate::fhir::search::Query;
+    use crate::store::{Author, Durability, PeerId, Permit, Store};
 
     #[test]
     fn the_rebuilt_table_is_like_the_one_in_the_migrations() {
         let of = |sql: &str, table: &str| {
             let at = sql.find(&format!("CREATE TABLE {table} (")).unwrap();
             let body = &sql[at..at + sql[at..].find("WITHOUT ROWID").unwrap()];
-            let code: Vec<&str> = body.lines().map(|l| l.split("--").next().unwrap()).collect();
-            code.join(" ").replace(&format!("{table} "), "").split_whitespace().collect::<String>()
+            let code: Vec<&str> = body
+                .lines()
+                .map(|line| line.split("--").next().unwrap())
+                .collect();
+            code.join(" ")
+                .replace(&format!("{table} "), "")
+                .split_whitespace()
+                .collect::<String>()
         };
         let source = include_str!("reindex.rs");
-        assert_eq!(of(include_str!("migrations/0001.sql"), "ix"), of(source, "ix_next"));
+        assert_eq!(
+            of(include_str!("migrations/0001.sql"), "ix"),
+            of(source, "ix_next")
+        );
+    }
+
+    fn found(store: &Store) -> Vec<String> {
+        let query = Query::parse("Observation?patient=p&_sort=-_lastUpdated").unwrap();
+        let now = crate::fhir::Instant::from_epoch_ms(0);
+        let page = store
+            .read(&Permit::granted(), |reader| {
+                reader.search(&query, None, now)
+            })
+            .unwrap();
+        page.records
+            .into_iter()
+            .map(|record| record.name.reference.to_string())
+            .collect()
+    }
+
+    /// Made by another generation: the old rows answer until the new ones are complete, a rebuild that was cut off goes
+    /// on, what is written meanwhile is in both, a damaged body keeps nobody from the others, and no old row is left.
+    #[test]
+    fn an_old_index_is_rebuilt_step_by_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key, salt) = (
+            folder.path().join("s.db"),
+            Key::make_random().unwrap(),
+            [5; 16],
+        );
+        Store::create(&path, &key, &salt).unwrap();
+        let permit = Permit::granted();
+        let store = Store::open(&path, &key, &salt).unwrap();
+        let put = |store: &Store, n: i64| {
+            let text = format!(
+                r#"{{"resourceType":"Observation","id":"o{n}","subject":{{"reference":"Patient/p"}}}}"#
+            );
+            let author = Author {
+                person: "owner",
+                change_id: "c",
+                at_ms: n,
+            };
+            let resource = Resource::parse_text(&text).unwrap();
+            store
+                .write(&permit, Durability::Normal, |tx| {
+                    tx.put_local(PeerId::FIRST, &resource, author)
+                })
+                .unwrap();
+        };
+        (0..5).for_each(|n| put(&store, n));
+        let before = found(&store);
+        assert_eq!(before.len(), 5);
+        let damage = |tx: &mut Tx<'_>| {
+            tx.connection
+                .execute("INSERT INTO ix (p, v, o, rid) VALUES (1, 2, 3, 4)", [])?;
+            let first =
+                "UPDATE body SET bytes = zeroblob(40) WHERE rid = (SELECT min(rid) FROM body)";
+            tx.connection.execute(first, [])?;
+            tx.set("index_generation", 7)
+        };
+        store.write(&permit, Durability::Full, damage).unwrap();
+        let step = |store: &Store| {
+            store
+                .write(&permit, Durability::Normal, |tx| tx.reindex_step(2))
+                .unwrap()
+                .0
+        };
+        assert_eq!(step(&store), Some(Reindexed { done: 2, total: 5 }));
+        drop(store);
+
+        let store = Store::open(&path, &key, &salt).unwrap();
+        assert!(store.read(&permit, |reader| reader.index_is_old()).unwrap());
+        put(&store, 5);
+        assert_eq!(step(&store), Some(Reindexed { done: 4, total: 6 }));
+        assert_eq!(step(&store), Some(Reindexed { done: 6, total: 6 }));
+        assert_eq!(step(&store), None);
+        assert_eq!(step(&store), None);
+        assert!(!store.read(&permit, |reader| reader.index_is_old()).unwrap());
+        assert_eq!(
+            found(&store),
+            [
+                "Observation/o5",
+                "Observation/o4",
+                "Observation/o3",
+                "Observation/o2",
+                "Observation/o1"
+            ]
+        );
+        let rows = |sql: &'static str| {
+            let count = move |reader: &Reader<'_>| {
+                Ok::<i64, StoreError>(reader.connection.query_row(sql, [], |row| row.get(0))?)
+            };
+            store.read(&permit, count).unwrap()
+        };
+        assert_eq!(
+            rows("SELECT count(*) FROM ix WHERE p = 1 AND v = 2"),
+            0,
+            "no old row is left"
+        );
+        assert_eq!(rows("SELECT count(DISTINCT rid) FROM ix"), 5);
+        assert_eq!(
+            rows("SELECT count(*) FROM sqlite_master WHERE name LIKE '%_next'"),
+            0
+        );
     }
 }

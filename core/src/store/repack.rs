@@ -16,26 +16,43 @@ const STEP: i64 = 500;
 
 impl Reader<'_> {
     /// A body's text.
-    pub(super) fn unpack_body(&self, packed: &[u8], dict: i64, rid: i64) -> Result<String, StoreError> {
+    pub(super) fn unpack_body(
+        &self,
+        packed: &[u8],
+        dict: i64,
+        rid: i64,
+    ) -> Result<String, StoreError> {
         self.load_dictionary(dict)?;
-        self.codec.borrow_mut().unpack_with(dict, packed, "body", rid)
+        self.codec
+            .borrow_mut()
+            .unpack_with(dict, packed, "body", rid)
     }
 
     fn load_dictionary(&self, dict: i64) -> Result<(), StoreError> {
         if self.codec.borrow().has(dict) {
             return Ok(());
         }
-        let mut statement = self.connection.prepare_cached("SELECT content FROM dictionary WHERE dict = ?1")?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT content FROM dictionary WHERE dict = ?1")?;
         let packed: Option<Vec<u8>> = statement.query_row([dict], |row| row.get(0)).optional()?;
-        let packed = packed.ok_or(StoreError::DamagedValue { what: "dictionary", row: dict })?;
+        let packed = packed.ok_or(StoreError::DamagedValue {
+            what: "dictionary",
+            row: dict,
+        })?;
         let content = self.unpack(&packed, "dictionary", dict)?;
         self.codec.borrow_mut().load(dict, content.as_bytes())
     }
 
     /// The dictionary of a type; 0: it has none.
     fn dictionary_of(&self, kind: ResourceType) -> Result<i64, StoreError> {
-        let mut statement = self.connection.prepare_cached("SELECT dict FROM dictionary WHERE type = ?1")?;
-        Ok(statement.query_row([kind.number()], |row| row.get(0)).optional()?.unwrap_or(0))
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT dict FROM dictionary WHERE type = ?1")?;
+        Ok(statement
+            .query_row([kind.number()], |row| row.get(0))
+            .optional()?
+            .unwrap_or(0))
     }
 }
 
@@ -48,7 +65,11 @@ impl Tx<'_> {
         origin: Origin,
         text: &str,
     ) -> Result<(i64, Vec<u8>), StoreError> {
-        let dict = if origin == Origin::Server { self.dictionary_of(kind)? } else { 0 };
+        let dict = if origin == Origin::Server {
+            self.dictionary_of(kind)?
+        } else {
+            0
+        };
         self.load_dictionary(dict)?;
         Ok((dict, self.codec.borrow_mut().pack_with(dict, text)?))
     }
@@ -61,9 +82,13 @@ impl Tx<'_> {
             return Ok(true);
         }
         let sql = "SELECT dict, type, repacked_rid, upto_rid FROM dictionary WHERE repacked_rid < upto_rid LIMIT 1";
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-        let next: Option<(i64, i64, i64, i64)> =
-            self.connection.prepare_cached(sql)?.query_row([], row).optional()?;
+        let row =
+            |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        let next: Option<(i64, i64, i64, i64)> = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([], row)
+            .optional()?;
         match next {
             Some((dict, kind, from, upto)) => self.repack(dict, kind, from, upto).map(|()| true),
             None => Ok(false),
@@ -80,7 +105,10 @@ impl Tx<'_> {
             let number: i64 = row.get(0)?;
             let sql = "SELECT count(*) FROM (SELECT 1 FROM rkey JOIN body USING (rid)
                        WHERE type = ?1 AND origin = 0 LIMIT ?2)";
-            let bodies: i64 = self.connection.prepare_cached(sql)?.query_row((number, ENOUGH), |row| row.get(0))?;
+            let bodies: i64 = self
+                .connection
+                .prepare_cached(sql)?
+                .query_row((number, ENOUGH), |row| row.get(0))?;
             if bodies >= ENOUGH {
                 return Ok(ResourceType::numbered(number));
             }
@@ -91,7 +119,9 @@ impl Tx<'_> {
     fn make_dictionary(&self, kind: ResourceType) -> Result<(), StoreError> {
         let sql = "SELECT rid FROM rkey JOIN body USING (rid) WHERE type = ?1 AND origin = 0 ORDER BY rid";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rids: Vec<i64> = statement.query_map([kind.number()], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let rids: Vec<i64> = statement
+            .query_map([kind.number()], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
         let every = (rids.len() / usize::try_from(SAMPLES).unwrap_or(1)).max(1);
         let mut samples = Vec::new();
         for rid in rids.iter().step_by(every) {
@@ -100,9 +130,14 @@ impl Tx<'_> {
         // Texts are what `unpack` gives back, so the pieces are cut where characters may be torn: kept as they are.
         let content = dictionary::choose(&samples);
         let content = String::from_utf8_lossy(&content).into_owned();
-        let sql = "INSERT INTO dictionary (type, content, upto_rid, repacked_rid) VALUES (?1, ?2, ?3, 0)";
+        let sql =
+            "INSERT INTO dictionary (type, content, upto_rid, repacked_rid) VALUES (?1, ?2, ?3, 0)";
         let upto = rids.last().copied().unwrap_or(0);
-        self.connection.prepare_cached(sql)?.execute((kind.number(), self.pack(&content)?, upto))?;
+        self.connection.prepare_cached(sql)?.execute((
+            kind.number(),
+            self.pack(&content)?,
+            upto,
+        ))?;
         Ok(())
     }
 
@@ -119,7 +154,9 @@ impl Tx<'_> {
             (reached, seen) = (rid, seen + 1);
             // A body that does not unpack stays as it is, for a salvage to find.
             let bytes = row.get_ref(1)?.as_blob().unwrap_or_default();
-            if row.get::<_, bool>(2)? && let Ok(text) = self.unpack(bytes, "body", rid) {
+            if row.get::<_, bool>(2)?
+                && let Ok(text) = self.unpack(bytes, "body", rid)
+            {
                 self.load_dictionary(dict)?;
                 packed.push((rid, self.codec.borrow_mut().pack_with(dict, &text)?));
             }
@@ -132,7 +169,9 @@ impl Tx<'_> {
         }
         let reached = if seen < STEP { upto } else { reached };
         let sql = "UPDATE dictionary SET repacked_rid = ?2 WHERE dict = ?1";
-        self.connection.prepare_cached(sql)?.execute((dict, reached))?;
+        self.connection
+            .prepare_cached(sql)?
+            .execute((dict, reached))?;
         Ok(())
     }
 }

@@ -14,7 +14,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 const LADDER: Ladder = Ladder {
     application_id: 0x5043_4831,
-    steps: &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")],
+    steps: &[
+        include_str!("migrations/0001.sql"),
+        include_str!("migrations/0002.sql"),
+    ],
 };
 const READERS: usize = 3;
 
@@ -62,7 +65,11 @@ pub(crate) struct Tx<'c> {
 impl Db {
     fn over(connection: Connection) -> Result<Self, StoreError> {
         let codec = RefCell::new(Codec::new()?);
-        Ok(Self { connection, codec, interned: RefCell::default() })
+        Ok(Self {
+            connection,
+            codec,
+            interned: RefCell::default(),
+        })
     }
 
     /// Runs `body` in one transaction: all of it, or nothing.
@@ -89,13 +96,28 @@ impl Db {
             Durability::Full => "FULL",
             Durability::Normal => "NORMAL",
         };
-        let Self { connection, codec, interned } = self;
-        connection.pragma_update(None, "synchronous", level).map_err(StoreError::from)?;
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+        let Self {
+            connection,
+            codec,
+            interned,
+        } = self;
+        connection
+            .pragma_update(None, "synchronous", level)
+            .map_err(StoreError::from)?;
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(StoreError::from)?;
         let revision = next_revision(&transaction)?;
-        let reader = Reader { connection: &transaction, codec };
-        let mut tx = Tx { reader, interned, waiting: RefCell::default(), revision };
+        let reader = Reader {
+            connection: &transaction,
+            codec,
+        };
+        let mut tx = Tx {
+            reader,
+            interned,
+            waiting: RefCell::default(),
+            revision,
+        };
         let answer = body(&mut tx)?;
         tx.flush_index()?;
         drop(tx);
@@ -127,7 +149,12 @@ impl Store {
             Ok(Mutex::new(Db::over(connection)?))
         };
         let readers = (0..READERS).map(|_| reader()).collect::<Result<_, _>>()?;
-        Ok(Self { writer, readers, turn: AtomicUsize::new(0), interrupts })
+        Ok(Self {
+            writer,
+            readers,
+            turn: AtomicUsize::new(0),
+            interrupts,
+        })
     }
 
     /// Reads.
@@ -137,9 +164,14 @@ impl Store {
         body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
         let mut db = self.any_reader();
-        let Db { connection, codec, .. } = &mut *db;
+        let Db {
+            connection, codec, ..
+        } = &mut *db;
         let tx = connection.transaction().map_err(StoreError::from)?;
-        body(&Reader { connection: &tx, codec })
+        body(&Reader {
+            connection: &tx,
+            codec,
+        })
     }
 
     /// Writes: all of `body`, or nothing. Answers with the revision that was stored.
@@ -149,7 +181,10 @@ impl Store {
         durability: Durability,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
     ) -> Result<(R, i64), E> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).write(durability, body)
+        self.writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write(durability, body)
     }
 
     /// Checks every page's MAC and the database's structure. Answers with what is wrong; empty: nothing.

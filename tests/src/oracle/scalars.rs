@@ -165,7 +165,10 @@ impl fmt::Display for Exact {
             Ok(places @ 1..=20) => {
                 let sign = if self.digits < 0 { "-" } else { "" };
                 let one = 10_u128.pow(places);
-                let (whole, part) = (self.digits.unsigned_abs() / one, self.digits.unsigned_abs() % one);
+                let (whole, part) = (
+                    self.digits.unsigned_abs() / one,
+                    self.digits.unsigned_abs() % one,
+                );
                 write!(f, "{sign}{whole}.{part:0>width$}", width = places as usize)
             }
             _ => write!(f, "{}e{}", self.digits, self.power),

@@ -155,7 +155,12 @@ fn references(element: &Value, kind: &str, found: &mut Vec<Found>) {
 
 /// The type a reference says it leads to: in `Type/id`, in the last but one step of a URL, or in `Reference.type`.
 fn leads_to<'a>(written: &'a str, stated: &'a str) -> &'a str {
-    let steps: Vec<&str> = written.split("/_history/").next().unwrap_or_default().split('/').collect();
+    let steps: Vec<&str> = written
+        .split("/_history/")
+        .next()
+        .unwrap_or_default()
+        .split('/')
+        .collect();
     let named = steps.len().checked_sub(2).map_or("", |at| steps[at]);
     let is_url = written.starts_with("http://") || written.starts_with("https://");
     if local(written).is_some() || (is_url && ResourceType::named(named).is_some()) {
@@ -255,8 +260,16 @@ fn period(element: &Value) -> Option<(i64, i64)> {
     if start.is_empty() && end.is_empty() {
         return None;
     }
-    let first = if start.is_empty() { FOREVER.0 } else { date(start)?.0 };
-    let end = if end.is_empty() { FOREVER.1 } else { date(end)?.1 };
+    let first = if start.is_empty() {
+        FOREVER.0
+    } else {
+        date(start)?.0
+    };
+    let end = if end.is_empty() {
+        FOREVER.1
+    } else {
+        date(end)?.1
+    };
     (first < end).then_some((first, end))
 }
 

@@ -23,10 +23,8 @@ pub(super) fn from_scalar<'a>(
         (Make::TokenOfPresence, Scalar::Text(text)) if !text.is_empty() => {
             push(token("", boolean(true)));
         }
-        (Make::Number, Scalar::Number(text)) => {
-            if let Some(number) = number(text) {
-                push(Value::Number(number));
-            }
+        (Make::Number, Scalar::Number(number)) if number.is_finite() => {
+            push(Value::Number(*number));
         }
         (_, Scalar::Text(text)) if !text.is_empty() => match make {
             Make::TokenOfText => push(token("", text.clone())),
@@ -72,28 +70,19 @@ pub(super) fn from_object<'a>(
             })
         }
         Make::Period => period_of(slots).map(Value::Date),
-        Make::NumberOfQuantity => slots
-            .number(Slot::Third)
-            .and_then(number)
-            .map(Value::Number),
-        Make::Quantity => slots
-            .number(Slot::Third)
-            .and_then(number)
-            .map(|value| Value::Quantity {
-                value,
-                system: slots.text(Slot::First),
-                code: Some(slots.text(Slot::Second))
-                    .filter(|code| !code.is_empty())
-                    .unwrap_or_else(|| slots.text(Slot::Fourth)),
-            }),
-        Make::Money => slots
-            .number(Slot::Third)
-            .and_then(number)
-            .map(|value| Value::Quantity {
-                value,
-                system: Cow::Borrowed(CURRENCIES),
-                code: slots.text(Slot::Second),
-            }),
+        Make::NumberOfQuantity => slots.number(Slot::Third).map(Value::Number),
+        Make::Quantity => slots.number(Slot::Third).map(|value| Value::Quantity {
+            value,
+            system: slots.text(Slot::First),
+            code: Some(slots.text(Slot::Second))
+                .filter(|code| !code.is_empty())
+                .unwrap_or_else(|| slots.text(Slot::Fourth)),
+        }),
+        Make::Money => slots.number(Slot::Third).map(|value| Value::Quantity {
+            value,
+            system: Cow::Borrowed(CURRENCIES),
+            code: slots.text(Slot::Second),
+        }),
         _ => None,
     };
     out.extend(value.map(|value| Found { parameter, value }));
@@ -116,10 +105,6 @@ fn token<'a>(system: &'static str, code: impl Into<Cow<'a, str>>) -> Value<'a> {
 
 fn boolean(value: bool) -> &'static str {
     if value { "true" } else { "false" }
-}
-
-fn number(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 fn reference(url: Cow<'_, str>) -> Value<'_> {

@@ -34,7 +34,7 @@ pub(super) fn period(raw: &RawValue) -> Option<Span> {
 /// A Timing: from its first event to its last, or else the bounds it repeats in.
 pub(super) fn timing(raw: &RawValue) -> Option<Span> {
     let members = json::members(raw.get()).ok()?;
-    let events = last(&members, "event").map(json::items).unwrap_or_default();
+    let events = last(&members, "event").map(flat).unwrap_or_default();
     let events = events.into_iter().filter_map(date);
     let hull = events.reduce(|all, one| Span {
         first: all.first.min(one.first),
@@ -44,6 +44,15 @@ pub(super) fn timing(raw: &RawValue) -> Option<Span> {
         let repeat = json::members(last(&members, "repeat")?.get()).ok()?;
         period(last(&repeat, "boundsPeriod")?)
     })
+}
+
+/// The items of an array, and of arrays in it; anything else is its own only item.
+pub(super) fn flat(raw: &RawValue) -> Vec<&RawValue> {
+    if raw.get().starts_with('[') {
+        json::items(raw).into_iter().flat_map(flat).collect()
+    } else {
+        vec![raw]
+    }
 }
 
 fn last<'a>(members: &[json::Member<'a>], name: &str) -> Option<&'a RawValue> {

@@ -6,7 +6,6 @@
 
 use super::plan::{Filter, Leaf, Make, Member, Node, Slot};
 use super::{Found, make, period};
-use crate::fhir::json;
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
@@ -14,14 +13,14 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// With `arbitrary_precision` serde_json hands out a number as an object with this one member.
+/// With `arbitrary_precision` serde_json hands out a number as an object with this one member, unless it is a small integer.
 const NUMBER: &str = "$serde_json::private::Number";
 
-/// A value that is not `null`: string, number (as written) or boolean.
+/// A value that is not `null`: string, number or boolean.
 #[derive(Debug, Clone)]
 pub(super) enum Scalar<'a> {
     Text(Cow<'a, str>),
-    Number(Cow<'a, str>),
+    Number(f64),
     Boolean(bool),
     /// An object or array where FHIR has none.
     Other,
@@ -40,10 +39,10 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// The number there, as written.
-    pub(super) fn number(&self, slot: Slot) -> Option<&str> {
+    /// The number there.
+    pub(super) fn number(&self, slot: Slot) -> Option<f64> {
         match &self.0[slot as usize] {
-            Some(Scalar::Number(text)) => Some(text),
+            Some(Scalar::Number(number)) => Some(*number).filter(|n| n.is_finite()),
             _ => None,
         }
     }
@@ -68,7 +67,7 @@ impl<'a> Walk<'_, 'a> {
     }
 
     fn timing(&mut self, raw: &'a RawValue) {
-        for span in json::items(raw).into_iter().filter_map(period::timing) {
+        for span in period::flat(raw).into_iter().filter_map(period::timing) {
             for leaf in &self.node.leaves {
                 self.out.push(Found {
                     parameter: leaf.parameter,
@@ -109,7 +108,7 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
                 }
                 Wanted::Number => {
                     if let Some(Scalar::Text(text)) = map.next_value_seed(ReadScalar)? {
-                        self.scalar(&Scalar::Number(text));
+                        self.scalar(&number(&text));
                     }
                 }
                 Wanted::Member(member) if member.slot.is_some() || member.is_filter => {
@@ -174,6 +173,21 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
         Ok(())
     }
 
+    fn visit_u64<E>(mut self, value: u64) -> Result<(), E> {
+        self.scalar(&Scalar::Number(value as f64));
+        Ok(())
+    }
+
+    fn visit_i64<E>(mut self, value: i64) -> Result<(), E> {
+        self.scalar(&Scalar::Number(value as f64));
+        Ok(())
+    }
+
+    fn visit_f64<E>(mut self, value: f64) -> Result<(), E> {
+        self.scalar(&Scalar::Number(value));
+        Ok(())
+    }
+
     fn visit_bool<E>(mut self, value: bool) -> Result<(), E> {
         self.scalar(&Scalar::Boolean(value));
         Ok(())
@@ -182,6 +196,11 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
     fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
     }
+}
+
+/// A number that no `f64` holds is infinite here, and no value.
+fn number<'a>(text: &str) -> Scalar<'a> {
+    text.parse().map_or(Scalar::Other, Scalar::Number)
 }
 
 /// Which of the filters on this member hold.
@@ -263,6 +282,18 @@ impl<'de> Visitor<'de> for ReadScalar {
         Ok(Some(Scalar::Text(Cow::Owned(text.to_owned()))))
     }
 
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Some(Scalar::Number(value as f64)))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Some(Scalar::Number(value as f64)))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Some(Scalar::Number(value)))
+    }
+
     fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
         Ok(Some(Scalar::Boolean(value)))
     }
@@ -282,7 +313,7 @@ impl<'de> Visitor<'de> for ReadScalar {
             if !matches!(key, Wanted::Number) {
                 map.next_value::<IgnoredAny>()?;
             } else if let Some(Scalar::Text(text)) = map.next_value_seed(Self)? {
-                read = Scalar::Number(text);
+                read = number(&text);
             }
         }
         Ok(Some(read))

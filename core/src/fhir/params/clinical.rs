@@ -9,10 +9,26 @@ use crate::fhir::ResourceType;
 /// The parameter that says when a record of this type happened; `None`: the type has no such date.
 pub fn clinical_date(kind: ResourceType) -> Option<&'static Parameter> {
     let code = match kind.name() {
-        "AllergyIntolerance" | "Appointment" | "CarePlan" | "DiagnosticReport" | "DocumentReference" | "Encounter"
-        | "Immunization" | "List" | "Observation" | "Procedure" | "RiskAssessment" | "EpisodeOfCare" | "Flag"
-        | "Composition" | "Consent" | "ImmunizationEvaluation" | "FamilyMemberHistory" | "SupplyRequest"
-        | "AuditEvent" | "Invoice" => "date",
+        "AllergyIntolerance"
+        | "Appointment"
+        | "CarePlan"
+        | "DiagnosticReport"
+        | "DocumentReference"
+        | "Encounter"
+        | "Immunization"
+        | "List"
+        | "Observation"
+        | "Procedure"
+        | "RiskAssessment"
+        | "EpisodeOfCare"
+        | "Flag"
+        | "Composition"
+        | "Consent"
+        | "ImmunizationEvaluation"
+        | "FamilyMemberHistory"
+        | "SupplyRequest"
+        | "AuditEvent"
+        | "Invoice" => "date",
         "Condition" => "recorded-date",
         "MedicationRequest" => "authoredon",
         "MedicationAdministration" => "effective-time",
@@ -23,7 +39,10 @@ pub fn clinical_date(kind: ResourceType) -> Option<&'static Parameter> {
         "Slot" => "start",
         "Goal" => "start-date",
         "ImagingStudy" => "started",
-        "Claim" | "ExplanationOfBenefit" | "CoverageEligibilityRequest" | "CoverageEligibilityResponse" => "created",
+        "Claim"
+        | "ExplanationOfBenefit"
+        | "CoverageEligibilityRequest"
+        | "CoverageEligibilityResponse" => "created",
         "Media" => "created",
         "Communication" => "sent",
         "Provenance" => "recorded",
@@ -46,8 +65,18 @@ mod tests {
     fn each_is_an_indexed_date() {
         let dated: Vec<_> = ResourceType::all().filter_map(clinical_date).collect();
         assert!(dated.iter().all(|p| p.kind == ParameterKind::Date));
-        for name in ["Observation", "Encounter", "Condition", "Procedure", "MedicationRequest", "Appointment"] {
-            assert!(ResourceType::named(name).and_then(clinical_date).is_some(), "{name}");
+        for name in [
+            "Observation",
+            "Encounter",
+            "Condition",
+            "Procedure",
+            "MedicationRequest",
+            "Appointment",
+        ] {
+            assert!(
+                ResourceType::named(name).and_then(clinical_date).is_some(),
+                "{name}"
+            );
         }
     }
 }

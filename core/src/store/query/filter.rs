@@ -47,9 +47,20 @@ impl Filter {
             Target::Id => None,
             Target::Parameter(parameter) => Some(parameter),
         };
-        let p = parameter.map(|parameter| reader.parameter(kind, parameter)).transpose()?.flatten();
-        let is_clinical = parameter.is_some() && parameter == crate::fhir::params::clinical_date(kind);
-        let mut filter = Self { parameter, p, ids: Vec::new(), alternatives: Vec::new(), condition, is_clinical };
+        let p = parameter
+            .map(|parameter| reader.parameter(kind, parameter))
+            .transpose()?
+            .flatten();
+        let is_clinical =
+            parameter.is_some() && parameter == crate::fhir::params::clinical_date(kind);
+        let mut filter = Self {
+            parameter,
+            p,
+            ids: Vec::new(),
+            alternatives: Vec::new(),
+            condition,
+            is_clinical,
+        };
         let operands: &[Operand] = match &criterion.condition {
             Condition::Missing(_) => &[],
             Condition::Any(operands) | Condition::Not(operands) => operands,
@@ -60,13 +71,25 @@ impl Filter {
         Ok(filter)
     }
 
-    fn resolve(&mut self, reader: &Reader<'_>, operand: &Operand, now: Instant) -> Result<(), StoreError> {
+    fn resolve(
+        &mut self,
+        reader: &Reader<'_>,
+        operand: &Operand,
+        now: Instant,
+    ) -> Result<(), StoreError> {
         match operand {
             Operand::Id(id) => self.ids.push(id.to_string()),
-            Operand::Token { system: Some(system), code: None } => {
+            Operand::Token {
+                system: Some(system),
+                code: None,
+            } => {
                 let mut sql = Statement::new("@.v IN (SELECT id FROM term WHERE system = ");
                 sql.bind(system.clone()).push(")");
-                self.alternatives.push(Alternative { sql, exact: None, is_range: true });
+                self.alternatives.push(Alternative {
+                    sql,
+                    exact: None,
+                    is_range: true,
+                });
             }
             Operand::Token { system, code } => {
                 for id in terms(reader, system.as_deref(), code.as_deref())? {
@@ -92,12 +115,23 @@ impl Filter {
             }
             Operand::Number { prefix, value } => {
                 let sql = number(*prefix, value);
-                self.alternatives.push(Alternative { sql, exact: None, is_range: is_bounded(*prefix) });
+                self.alternatives.push(Alternative {
+                    sql,
+                    exact: None,
+                    is_range: is_bounded(*prefix),
+                });
             }
-            Operand::Quantity { prefix, value, system, code } => {
+            Operand::Quantity {
+                prefix,
+                value,
+                system,
+                code,
+            } => {
                 let mut sql = number(*prefix, value);
                 if let (Some(system), None) = (system, code) {
-                    sql.push(" AND @.o IN (SELECT id FROM term WHERE system = ").bind(system.clone()).push(")");
+                    sql.push(" AND @.o IN (SELECT id FROM term WHERE system = ")
+                        .bind(system.clone())
+                        .push(")");
                 } else if code.is_some() {
                     let units = terms(reader, system.as_deref(), code.as_deref())?;
                     if units.is_empty() {
@@ -106,12 +140,22 @@ impl Filter {
                     let units: Vec<String> = units.iter().map(i64::to_string).collect();
                     sql.push(&format!(" AND @.o IN ({})", units.join(",")));
                 }
-                self.alternatives.push(Alternative { sql, exact: None, is_range: is_bounded(*prefix) });
+                self.alternatives.push(Alternative {
+                    sql,
+                    exact: None,
+                    is_range: is_bounded(*prefix),
+                });
             }
             Operand::Uri(uri) => {
                 let mut sql = Statement::new("@.v = ");
-                sql.bind(cut(uri).to_owned()).push(" AND @.o = ").bind(text_hash(uri));
-                self.alternatives.push(Alternative { sql, exact: None, is_range: true });
+                sql.bind(cut(uri).to_owned())
+                    .push(" AND @.o = ")
+                    .bind(text_hash(uri));
+                self.alternatives.push(Alternative {
+                    sql,
+                    exact: None,
+                    is_range: true,
+                });
             }
         }
         Ok(())
@@ -120,7 +164,11 @@ impl Filter {
     fn exactly(&mut self, key: Key) {
         let mut sql = Statement::new("@.v = ");
         sql.bind_key(&key);
-        self.alternatives.push(Alternative { sql, exact: Some(key), is_range: true });
+        self.alternatives.push(Alternative {
+            sql,
+            exact: Some(key),
+            is_range: true,
+        });
     }
 
     fn text(&mut self, text: &str, how: TextMatch) {
@@ -130,23 +178,39 @@ impl Filter {
         match how {
             TextMatch::StartsWith => {
                 let end = format!("{start}\u{10ffff}");
-                sql.push("@.v >= ").bind(start).push(" AND @.v < ").bind(end);
+                sql.push("@.v >= ")
+                    .bind(start)
+                    .push(" AND @.v < ")
+                    .bind(end);
             }
             TextMatch::Exact => {
-                sql.push("@.v = ").bind(start).push(" AND @.o = ").bind(text_hash(text));
+                sql.push("@.v = ")
+                    .bind(start)
+                    .push(" AND @.o = ")
+                    .bind(text_hash(text));
             }
             TextMatch::Contains => {
                 sql.push("instr(@.v, ").bind(start).push(") > 0");
             }
         }
-        self.alternatives.push(Alternative { sql, exact: None, is_range: how != TextMatch::Contains });
+        self.alternatives.push(Alternative {
+            sql,
+            exact: None,
+            is_range: how != TextMatch::Contains,
+        });
     }
 
     /// v is the first millisecond of the record's span, o the first behind it.
     fn date(&mut self, prefix: Prefix, first: i64, end: i64) {
         let mut sql = Statement::default();
         let within = |sql: &mut Statement| {
-            sql.push("(@.v >= ").bind(first).push(" AND @.v <= ").bind(end).push(" AND @.o <= ").bind(end).push(")");
+            sql.push("(@.v >= ")
+                .bind(first)
+                .push(" AND @.v <= ")
+                .bind(end)
+                .push(" AND @.o <= ")
+                .bind(end)
+                .push(")");
         };
         match prefix {
             Prefix::Eq => within(&mut sql),
@@ -171,7 +235,11 @@ impl Filter {
             Prefix::Ap => drop(sql.push("@.v < ").bind(end).push(" AND @.o > ").bind(first)),
         }
         let is_range = matches!(prefix, Prefix::Eq | Prefix::Sa | Prefix::Lt);
-        self.alternatives.push(Alternative { sql, exact: None, is_range });
+        self.alternatives.push(Alternative {
+            sql,
+            exact: None,
+            is_range,
+        });
     }
 
     /// Rows of the records that a reference may mean, on every server.
@@ -181,14 +249,21 @@ impl Filter {
         kind: Option<ResourceType>,
         id: Option<&ResourceId>,
     ) -> Result<Vec<i64>, StoreError> {
-        let (Some(id), Some(parameter)) = (id, self.parameter) else { return Ok(Vec::new()) };
+        let (Some(id), Some(parameter)) = (id, self.parameter) else {
+            return Ok(Vec::new());
+        };
         let kinds: Vec<ResourceType> = match kind {
             Some(kind) => vec![kind],
-            None => ResourceType::all().filter(|kind| parameter.may_target(*kind)).collect(),
+            None => ResourceType::all()
+                .filter(|kind| parameter.may_target(*kind))
+                .collect(),
         };
         let mut rids = Vec::new();
         for kind in kinds {
-            rids.extend(reader.rids_named(&Reference { kind, id: id.clone() })?);
+            rids.extend(reader.rids_named(&Reference {
+                kind,
+                id: id.clone(),
+            })?);
         }
         Ok(rids)
     }
@@ -205,9 +280,14 @@ impl Filter {
     /// The one index key it stands for, if it is one and its rows carry the clinical time.
     pub(super) fn one_exact_key(&self) -> Option<(i64, &Key)> {
         match (&self.alternatives[..], self.p) {
-            ([Alternative { exact: Some(key), .. }], Some(p)) if is_positive(&self.condition) && self.carries_time() => {
-                Some((p, key))
-            }
+            (
+                [
+                    Alternative {
+                        exact: Some(key), ..
+                    },
+                ],
+                Some(p),
+            ) if is_positive(&self.condition) && self.carries_time() => Some((p, key)),
             _ => None,
         }
     }
@@ -219,7 +299,9 @@ impl Filter {
     /// Nothing can match it.
     pub(super) fn is_never(&self) -> bool {
         match self.condition {
-            Condition::Any(_) => self.parameter.is_some() && (self.p.is_none() || self.alternatives.is_empty()),
+            Condition::Any(_) => {
+                self.parameter.is_some() && (self.p.is_none() || self.alternatives.is_empty())
+            }
             Condition::Missing(missing) => self.parameter.is_some() && !missing && self.p.is_none(),
             Condition::Not(_) => false,
         }
@@ -233,13 +315,19 @@ impl Filter {
         }
         let mut statement = Statement::new("SELECT count(*) FROM (SELECT 1 FROM ix d WHERE ");
         self.push_driver(&mut statement);
-        statement.push(" LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX)).push(")");
+        statement
+            .push(" LIMIT ")
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .push(")");
         Some(statement)
     }
 
     /// Its rows, as those that `d` walks.
     pub(super) fn push_driver(&self, statement: &mut Statement) {
-        statement.push("d.p = ").bind(self.p.unwrap_or(-1)).push(" AND ");
+        statement
+            .push("d.p = ")
+            .bind(self.p.unwrap_or(-1))
+            .push(" AND ");
         self.push_alternatives(statement, "d");
     }
 
@@ -253,8 +341,15 @@ impl Filter {
                     statement.push(if holds { "1" } else { "0" });
                     return;
                 };
-                statement.push(if *missing { "d.rid NOT IN " } else { "d.rid IN " });
-                statement.push("(SELECT x.rid FROM ix x WHERE x.p = ").bind(p).push(")");
+                statement.push(if *missing {
+                    "d.rid NOT IN "
+                } else {
+                    "d.rid IN "
+                });
+                statement
+                    .push("(SELECT x.rid FROM ix x WHERE x.p = ")
+                    .bind(p)
+                    .push(")");
             }
             Condition::Any(_) => self.push_any(statement, time),
             Condition::Not(_) => {
@@ -268,7 +363,9 @@ impl Filter {
         if self.parameter.is_none() {
             statement.push("(rkey.id IN (");
             for (at, id) in self.ids.iter().enumerate() {
-                statement.push(if at == 0 { "" } else { ", " }).bind(id.clone());
+                statement
+                    .push(if at == 0 { "" } else { ", " })
+                    .bind(id.clone());
             }
             statement.push("))");
             return;
@@ -281,10 +378,15 @@ impl Filter {
         if is_probe {
             // The whole key is known but for the value: one look-up a value, no list.
             let column = if self.carries_time() { "x.o" } else { "x.v" };
-            statement.push("EXISTS (SELECT 1 FROM ix x WHERE x.p = ").bind(p);
+            statement
+                .push("EXISTS (SELECT 1 FROM ix x WHERE x.p = ")
+                .bind(p);
             statement.push(&format!(" AND x.rid = d.rid AND {column} = {time} AND "));
         } else {
-            statement.push("d.rid IN (SELECT x.rid FROM ix x WHERE x.p = ").bind(p).push(" AND ");
+            statement
+                .push("d.rid IN (SELECT x.rid FROM ix x WHERE x.p = ")
+                .bind(p)
+                .push(" AND ");
         }
         self.push_alternatives(statement, "x");
         statement.push(")");
@@ -296,25 +398,37 @@ impl Filter {
             return;
         }
         // A list of exact keys is one range each; OR would make SQLite walk the whole parameter.
-        let exact: Vec<&Key> = self.alternatives.iter().filter_map(|a| a.exact.as_ref()).collect();
+        let exact: Vec<&Key> = self
+            .alternatives
+            .iter()
+            .filter_map(|a| a.exact.as_ref())
+            .collect();
         if exact.len() == self.alternatives.len() {
             statement.push(&format!("{alias}.v IN ("));
             for (at, key) in exact.iter().enumerate() {
-                statement.push(if at == 0 { "" } else { ", " }).bind_key(key);
+                statement
+                    .push(if at == 0 { "" } else { ", " })
+                    .bind_key(key);
             }
             statement.push(")");
             return;
         }
         statement.push("(");
         for (at, alternative) in self.alternatives.iter().enumerate() {
-            statement.push(if at == 0 { "" } else { " OR " }).append(&alternative.sql.with_alias(alias));
+            statement
+                .push(if at == 0 { "" } else { " OR " })
+                .append(&alternative.sql.with_alias(alias));
         }
         statement.push(")");
     }
 }
 
 /// Ids of the terms with this system (`None`: any) and code.
-fn terms(reader: &Reader<'_>, system: Option<&str>, code: Option<&str>) -> Result<Vec<i64>, StoreError> {
+fn terms(
+    reader: &Reader<'_>,
+    system: Option<&str>,
+    code: Option<&str>,
+) -> Result<Vec<i64>, StoreError> {
     match (system, code) {
         (None, Some(code)) => reader.terms_of_code(code),
         (Some(system), Some(code)) => Ok(reader.term(system, code)?.into_iter().collect()),
@@ -328,14 +442,22 @@ fn number(prefix: Prefix, value: &Decimal) -> Statement {
     let mut sql = Statement::default();
     match prefix {
         Prefix::Eq => sql.push("@.v >= ").bind(low).push(" AND @.v < ").bind(high),
-        Prefix::Ne => sql.push("(@.v < ").bind(low).push(" OR @.v >= ").bind(high).push(")"),
+        Prefix::Ne => sql
+            .push("(@.v < ")
+            .bind(low)
+            .push(" OR @.v >= ")
+            .bind(high)
+            .push(")"),
         Prefix::Gt | Prefix::Sa => sql.push("@.v > ").bind(exact),
         Prefix::Lt | Prefix::Eb => sql.push("@.v < ").bind(exact),
         Prefix::Ge => sql.push("@.v >= ").bind(exact),
         Prefix::Le => sql.push("@.v <= ").bind(exact),
         Prefix::Ap => {
             let (low, high) = value.around();
-            sql.push("@.v >= ").bind(low).push(" AND @.v <= ").bind(high)
+            sql.push("@.v >= ")
+                .bind(low)
+                .push(" AND @.v <= ")
+                .bind(high)
         }
     };
     sql
@@ -344,4 +466,3 @@ fn number(prefix: Prefix, value: &Decimal) -> Statement {
 fn is_bounded(prefix: Prefix) -> bool {
     prefix != Prefix::Ne
 }
-

@@ -7,7 +7,11 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 impl Run<'_, '_> {
-    pub(super) fn gathered(&mut self, after: Option<&Position>, limit: usize) -> Result<Vec<Hit>, StoreError> {
+    pub(super) fn gathered(
+        &mut self,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Vec<Hit>, StoreError> {
         if self.is_empty() {
             return Ok(Vec::new());
         }
@@ -28,7 +32,9 @@ impl Run<'_, '_> {
         let sort = &self.query.sort;
         let order = |a: &Hit, b: (&[Option<super::SortValue>], &str, i64)| {
             let by_keys = compare(sort, &a.keys, b.0);
-            by_keys.then_with(|| a.id.as_str().cmp(b.1)).then(a.rid.cmp(&b.2))
+            by_keys
+                .then_with(|| a.id.as_str().cmp(b.1))
+                .then(a.rid.cmp(&b.2))
         };
         if let Some(after) = after {
             hits.retain(|hit| order(hit, (&after.keys, &after.id, after.rid)) == Ordering::Greater);
@@ -45,7 +51,9 @@ impl Run<'_, '_> {
             let mut statements = Vec::new();
             for id in by_id.ids() {
                 let mut statement = Statement::new(COLUMNS);
-                statement.push(" FROM (SELECT rid FROM rkey WHERE type = ").bind(self.query.kind.number());
+                statement
+                    .push(" FROM (SELECT rid FROM rkey WHERE type = ")
+                    .bind(self.query.kind.number());
                 statement.push(" AND id = ").bind(id.clone());
                 statement.push(") d CROSS JOIN rkey ON rkey.rid = d.rid CROSS JOIN body ON body.rid = d.rid WHERE 1");
                 for filter in &self.filters {

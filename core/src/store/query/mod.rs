@@ -9,8 +9,8 @@
 //! builds no temporary tree for it.
 
 mod filter;
-mod ordered;
 mod gathered;
+mod ordered;
 mod sort;
 mod statement;
 
@@ -80,7 +80,12 @@ impl Reader<'_> {
         let way = after.map_or_else(|| run.choose_way(), |after| Ok(after.way))?;
         let mut hits = run.hits(way, after, query.count + 1)?;
         let mut found = Found::default();
-        let end = |hit: &Hit| Position { way, keys: hit.keys.clone(), id: hit.id.clone(), rid: hit.rid };
+        let end = |hit: &Hit| Position {
+            way,
+            keys: hit.keys.clone(),
+            id: hit.id.clone(),
+            rid: hit.rid,
+        };
         if hits.len() > query.count {
             hits.truncate(query.count);
             found.next = hits.last().map(end);
@@ -88,7 +93,9 @@ impl Reader<'_> {
         let mut bytes = 0;
         let mut last = None;
         for hit in hits {
-            let Some(record) = self.record_at(hit.rid)? else { continue };
+            let Some(record) = self.record_at(hit.rid)? else {
+                continue;
+            };
             bytes += record.text.len();
             if bytes > MAX_PAGE_BYTES && last.is_some() {
                 found.next = last.map(|hit| end(&hit));
@@ -126,7 +133,9 @@ impl Reader<'_> {
             }
         }
         for include in &query.revinclude {
-            let Some(p) = self.parameter(include.source, include.parameter)? else { continue };
+            let Some(p) = self.parameter(include.source, include.parameter)? else {
+                continue;
+            };
             let sql = "SELECT rid FROM ix WHERE p = ?1 AND v = ?2 ORDER BY o, rid";
             let mut statement = self.connection.prepare_cached(sql)?;
             for record in page {
@@ -147,7 +156,10 @@ impl Reader<'_> {
     }
 
     fn referred_to(&self, record: &Record, include: &Include) -> Result<Vec<i64>, StoreError> {
-        let damaged = |_| StoreError::DamagedValue { what: "body", row: record.rid };
+        let damaged = |_| StoreError::DamagedValue {
+            what: "body",
+            row: record.rid,
+        };
         let resource = Resource::parse_text(&record.text).map_err(damaged)?;
         let mut rids = Vec::new();
         for name in sort::references(&resource, include.parameter) {
@@ -171,12 +183,18 @@ struct Run<'r, 'c> {
 impl<'r, 'c> Run<'r, 'c> {
     fn new(reader: &'r Reader<'c>, query: &'r Query, now: Instant) -> Result<Self, StoreError> {
         let profile = reader.profile()?;
-        let targets = query.criteria.iter().map(|c| c.target).chain(query.sort.iter().map(|key| key.target));
+        let targets = query
+            .criteria
+            .iter()
+            .map(|c| c.target)
+            .chain(query.sort.iter().map(|key| key.target));
         for target in targets {
             if let Target::Parameter(parameter) = target
                 && !profile.holds(parameter)
             {
-                return Err(StoreError::NotIndexed { code: parameter.code });
+                return Err(StoreError::NotIndexed {
+                    code: parameter.code,
+                });
             }
         }
         let filters = query
@@ -184,7 +202,12 @@ impl<'r, 'c> Run<'r, 'c> {
             .iter()
             .map(|criterion| Filter::of(reader, query.kind, criterion, now))
             .collect::<Result<_, _>>()?;
-        Ok(Self { reader, query, filters, plans: None })
+        Ok(Self {
+            reader,
+            query,
+            filters,
+            plans: None,
+        })
     }
 
     fn choose_way(&mut self) -> Result<Way, StoreError> {
@@ -194,10 +217,19 @@ impl<'r, 'c> Run<'r, 'c> {
         if self.filters.iter().any(|filter| filter.is_of_ids()) || self.best_driver()?.is_some() {
             return Ok(Way::Gathered);
         }
-        Ok(if self.is_indexed_order() { Way::ByOrder } else { Way::Gathered })
+        Ok(if self.is_indexed_order() {
+            Way::ByOrder
+        } else {
+            Way::Gathered
+        })
     }
 
-    fn hits(&mut self, way: Way, after: Option<&Position>, limit: usize) -> Result<Vec<Hit>, StoreError> {
+    fn hits(
+        &mut self,
+        way: Way,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Vec<Hit>, StoreError> {
         match way {
             Way::ByTime => self.by_time(after, limit),
             Way::ByOrder => self.by_order(after, limit),
@@ -211,31 +243,42 @@ impl<'r, 'c> Run<'r, 'c> {
         let first = self.query.sort.first()?;
         let by_id_then = match self.query.sort.get(1) {
             None => true,
-            Some(second) => second.target == Target::Id && !second.descending && self.query.sort.len() == 2,
+            Some(second) => {
+                second.target == Target::Id && !second.descending && self.query.sort.len() == 2
+            }
         };
         if first.target != Target::Parameter(clinical) || !by_id_then {
             return None;
         }
-        self.filters.iter().position(|filter| filter.one_exact_key().is_some())
+        self.filters
+            .iter()
+            .position(|filter| filter.one_exact_key().is_some())
     }
 
     /// Whether the sort is one parameter whose index is in its order, then ids.
     fn is_indexed_order(&self) -> bool {
         let sort = &self.query.sort;
-        let Some(Target::Parameter(parameter)) = sort.first().map(|key| key.target) else { return false };
+        let Some(Target::Parameter(parameter)) = sort.first().map(|key| key.target) else {
+            return false;
+        };
         let then = match sort.get(1) {
             None => true,
             Some(second) => second.target == Target::Id && !second.descending && sort.len() == 2,
         };
         // Terms are numbered in the order they came, not by their codes.
-        then && matches!(parameter.kind, ParameterKind::Date | ParameterKind::String | ParameterKind::Number)
+        then && matches!(
+            parameter.kind,
+            ParameterKind::Date | ParameterKind::String | ParameterKind::Number
+        )
     }
 
     /// The criterion with the fewest matches, if they are few.
     fn best_driver(&mut self) -> Result<Option<usize>, StoreError> {
         let mut best: Option<(usize, usize)> = None;
         for at in 0..self.filters.len() {
-            let Some(count) = self.filters[at].count_statement(FEW + 1) else { continue };
+            let Some(count) = self.filters[at].count_statement(FEW + 1) else {
+                continue;
+            };
             let count = usize::try_from(self.number(count)?).unwrap_or(usize::MAX);
             if count <= FEW && best.is_none_or(|(fewest, _)| count < fewest) {
                 best = Some((count, at));
@@ -262,13 +305,23 @@ impl<'r, 'c> Run<'r, 'c> {
     }
 
     /// FROM and WHERE of all matches, read from the rows of one criterion, or of all records of the type.
-    fn from_driver(&self, statement: &mut Statement, driver: Option<usize>) -> Result<(), StoreError> {
-        statement.push(" FROM ix d CROSS JOIN rkey ON rkey.rid = d.rid CROSS JOIN body ON body.rid = d.rid");
+    fn from_driver(
+        &self,
+        statement: &mut Statement,
+        driver: Option<usize>,
+    ) -> Result<(), StoreError> {
+        statement.push(
+            " FROM ix d CROSS JOIN rkey ON rkey.rid = d.rid CROSS JOIN body ON body.rid = d.rid",
+        );
         let time = match driver {
             Some(at) => {
                 statement.push(" WHERE ");
                 self.filters[at].push_driver(statement);
-                if self.filters[at].carries_time() { "d.o" } else { filter::LOOKED_UP_TIME }
+                if self.filters[at].carries_time() {
+                    "d.o"
+                } else {
+                    filter::LOOKED_UP_TIME
+                }
             }
             None => {
                 let updated = crate::fhir::params::find(self.query.kind, "_lastUpdated");

@@ -3,10 +3,10 @@
 use super::sort::{SortValue, value_of};
 use super::statement::{Statement, key_at};
 use super::{Hit, Position, Run, StoreError, filter};
+use crate::fhir::Resource;
 use crate::fhir::extract;
 use crate::fhir::params::{Parameter, Profile};
 use crate::fhir::search::Target;
-use crate::fhir::Resource;
 use std::collections::HashSet;
 use std::mem;
 
@@ -23,8 +23,13 @@ struct Walk<'a> {
 
 impl Run<'_, '_> {
     /// One exact key, whose rows stand in clinical order.
-    pub(super) fn by_time(&mut self, after: Option<&Position>, limit: usize) -> Result<Vec<Hit>, StoreError> {
-        let (Some(driver), Some(key)) = (self.time_driver(), self.query.sort.first().copied()) else {
+    pub(super) fn by_time(
+        &mut self,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Vec<Hit>, StoreError> {
+        let (Some(driver), Some(key)) = (self.time_driver(), self.query.sort.first().copied())
+        else {
             return self.gathered(after, limit);
         };
         if self.is_empty() {
@@ -38,32 +43,66 @@ impl Run<'_, '_> {
         let mut untimed = from;
         untimed.push(&format!(" AND d.o = {NO_TIME}"));
         let walks = [
-            Walk { column: "d.o", descending: key.descending, from: timed },
-            Walk { column: "d.o", descending: false, from: untimed },
+            Walk {
+                column: "d.o",
+                descending: key.descending,
+                from: timed,
+            },
+            Walk {
+                column: "d.o",
+                descending: false,
+                from: untimed,
+            },
         ];
         self.walk(walks, after, limit, |_, _| Ok(true))
     }
 
     /// The index of the sort parameter, then the records that have no value of it.
-    pub(super) fn by_order(&mut self, after: Option<&Position>, limit: usize) -> Result<Vec<Hit>, StoreError> {
-        let Some(key) = self.query.sort.first().copied() else { return Ok(Vec::new()) };
-        let Target::Parameter(parameter) = key.target else { return self.gathered(after, limit) };
+    pub(super) fn by_order(
+        &mut self,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Vec<Hit>, StoreError> {
+        let Some(key) = self.query.sort.first().copied() else {
+            return Ok(Vec::new());
+        };
+        let Target::Parameter(parameter) = key.target else {
+            return self.gathered(after, limit);
+        };
         if self.is_empty() {
             return Ok(Vec::new());
         }
-        let p = self.reader.parameter(self.query.kind, parameter)?.unwrap_or(-1);
-        let mut valued = Statement::new("SELECT d.v, d.rid, rkey.id FROM ix d CROSS JOIN rkey ON rkey.rid = d.rid");
-        valued.push(" CROSS JOIN body ON body.rid = d.rid WHERE d.p = ").bind(p);
+        let p = self
+            .reader
+            .parameter(self.query.kind, parameter)?
+            .unwrap_or(-1);
+        let mut valued = Statement::new(
+            "SELECT d.v, d.rid, rkey.id FROM ix d CROSS JOIN rkey ON rkey.rid = d.rid",
+        );
+        valued
+            .push(" CROSS JOIN body ON body.rid = d.rid WHERE d.p = ")
+            .bind(p);
         for filter in &self.filters {
             valued.push(" AND ");
             filter.push_condition(&mut valued, filter::LOOKED_UP_TIME);
         }
         let mut missing = Statement::new(&format!("SELECT {NO_TIME} AS none, d.rid, rkey.id"));
         self.from_driver(&mut missing, None)?;
-        missing.push(" AND d.rid NOT IN (SELECT x.rid FROM ix x WHERE x.p = ").bind(p).push(")");
+        missing
+            .push(" AND d.rid NOT IN (SELECT x.rid FROM ix x WHERE x.p = ")
+            .bind(p)
+            .push(")");
         let walks = [
-            Walk { column: "d.v", descending: key.descending, from: valued },
-            Walk { column: "", descending: false, from: missing },
+            Walk {
+                column: "d.v",
+                descending: key.descending,
+                from: valued,
+            },
+            Walk {
+                column: "",
+                descending: false,
+                from: missing,
+            },
         ];
         let has_one_value = parameter.code == "_lastUpdated";
         self.walk(walks, after, limit, |run, (rid, value)| {
@@ -79,8 +118,13 @@ impl Run<'_, '_> {
         descending: bool,
         value: &SortValue,
     ) -> Result<bool, StoreError> {
-        let Some(record) = self.reader.record_at(rid)? else { return Ok(false) };
-        let damaged = |_| StoreError::DamagedValue { what: "body", row: rid };
+        let Some(record) = self.reader.record_at(rid)? else {
+            return Ok(false);
+        };
+        let damaged = |_| StoreError::DamagedValue {
+            what: "body",
+            row: rid,
+        };
         let resource = Resource::parse_text(&record.text).map_err(damaged)?;
         let mut found = Vec::new();
         extract::extract(&resource, Profile::Full, &mut found);
@@ -105,7 +149,9 @@ impl Run<'_, '_> {
             let mut statement = walk.from.clone();
             if let (true, Some(Some(value))) = (valued, &reached) {
                 let bound = if walk.descending { "<=" } else { ">=" };
-                statement.push(&format!(" AND {} {bound} ", walk.column)).bind_key(&key_of(value));
+                statement
+                    .push(&format!(" AND {} {bound} ", walk.column))
+                    .bind_key(&key_of(value));
             }
             if valued {
                 let direction = if walk.descending { "DESC" } else { "ASC" };
@@ -119,7 +165,9 @@ impl Run<'_, '_> {
                 let key = key_at(row, 0)?;
                 if group.key.as_ref() != Some(&key) {
                     let ended = mem::replace(&mut group, Group::of(key));
-                    if let Err(error) = self.take(ended, valued, after, limit, &mut hits, &is_wanted) {
+                    if let Err(error) =
+                        self.take(ended, valued, after, limit, &mut hits, &is_wanted)
+                    {
                         failed = Some(error);
                     }
                     if failed.is_some() || hits.len() >= limit {
@@ -171,7 +219,13 @@ impl Run<'_, '_> {
             }
             if taken.insert(rid) {
                 let mut keys = vec![keys_first.clone()];
-                keys.extend(self.query.sort.iter().skip(1).map(|_| Some(SortValue::Text(id.clone()))));
+                keys.extend(
+                    self.query
+                        .sort
+                        .iter()
+                        .skip(1)
+                        .map(|_| Some(SortValue::Text(id.clone()))),
+                );
                 hits.push(Hit { rid, id, keys });
             }
         }
@@ -188,7 +242,10 @@ struct Group {
 
 impl Group {
     fn of(key: Key) -> Self {
-        Self { key: Some(key), members: Vec::new() }
+        Self {
+            key: Some(key),
+            members: Vec::new(),
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::super::index::Key;
 use super::{Reader, StoreError};
-use rusqlite::types::{Value, ValueRef};
 use rusqlite::Row;
+use rusqlite::types::{Value, ValueRef};
 
 /// A statement and the values of its `?`s.
 #[derive(Debug, Clone, Default)]
@@ -14,7 +14,10 @@ pub(super) struct Statement {
 
 impl Statement {
     pub(super) fn new(sql: &str) -> Self {
-        Self { sql: sql.to_owned(), values: Vec::new() }
+        Self {
+            sql: sql.to_owned(),
+            values: Vec::new(),
+        }
     }
 
     pub(super) fn push(&mut self, sql: &str) -> &mut Self {
@@ -39,7 +42,10 @@ impl Statement {
 
     /// The same, with `@` replaced by an alias.
     pub(super) fn with_alias(&self, alias: &str) -> Self {
-        Self { sql: self.sql.replace('@', alias), values: self.values.clone() }
+        Self {
+            sql: self.sql.replace('@', alias),
+            values: self.values.clone(),
+        }
     }
 
     /// Another statement's text and values, in place.
@@ -75,7 +81,11 @@ impl Statement {
     }
 
     /// The one number it answers with.
-    pub(super) fn number(&self, reader: &Reader<'_>, plans: Option<&mut Vec<String>>) -> Result<i64, StoreError> {
+    pub(super) fn number(
+        &self,
+        reader: &Reader<'_>,
+        plans: Option<&mut Vec<String>>,
+    ) -> Result<i64, StoreError> {
         let mut number = 0;
         self.each(reader, plans, |row| {
             number = row.get(0)?;
@@ -91,7 +101,11 @@ pub(super) fn key_at(row: &Row<'_>, column: usize) -> Result<Key, StoreError> {
         ValueRef::Integer(n) => Key::Integer(n),
         ValueRef::Real(n) => Key::Real(n),
         ValueRef::Text(text) => Key::Text(String::from_utf8_lossy(text).into_owned()),
-        _ => return Err(StoreError::DamagedValue { what: "index key", row: 0 }),
+        _ => {
+            return Err(StoreError::DamagedValue {
+                what: "index key",
+                row: 0,
+            });
+        }
     })
 }
-
