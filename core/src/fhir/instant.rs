@@ -20,10 +20,9 @@ pub struct Instant(i64);
 pub struct InvalidDate;
 
 impl Instant {
-    /// From milliseconds since 1970. Values before year 1, or too late in 9999 to be printed in every time zone, are
-    /// clamped: every instant prints, and one that was stored comes back as the same.
+    /// From milliseconds since 1970. Values outside years 1 to 9999 are clamped: every instant prints, and one that was stored comes back as the same.
     pub fn from_epoch_ms(ms: i64) -> Self {
-        Self(ms.clamp(-62_135_596_800_000, 253_402_207_200_000))
+        Self(ms.clamp(-62_135_596_800_000, 253_402_300_799_999))
     }
 
     /// Milliseconds since 1970.
@@ -204,7 +203,7 @@ mod tests {
         for ms in [
             i64::MIN,
             -62_135_596_800_001,
-            253_402_207_200_000,
+            253_402_300_799_999,
             253_402_300_799_999,
             i64::MAX,
         ] {

@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(before.len(), 5);
         let damage = |tx: &mut Tx<'_>| {
             tx.connection
-                .execute("INSERT INTO ix (p, v, o, rid) VALUES (1, 2, 3, 4)", [])?;
+                .execute("INSERT INTO ix (p, v, o, rid) VALUES (99, 2, 3, 4)", [])?;
             let first =
                 "UPDATE body SET bytes = zeroblob(40) WHERE rid = (SELECT min(rid) FROM body)";
             tx.connection.execute(first, [])?;
@@ -321,7 +321,7 @@ mod tests {
             store.read(&permit, count).unwrap()
         };
         assert_eq!(
-            rows("SELECT count(*) FROM ix WHERE p = 1 AND v = 2"),
+            rows("SELECT count(*) FROM ix WHERE p = 99"),
             0,
             "no old row is left"
         );
