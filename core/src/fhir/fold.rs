@@ -15,9 +15,9 @@ pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return collapse(text.chars().map(|c| c.to_ascii_lowercase()), text.len());
     }
-    // Lower case can bring marks (`İ`) and upper case can split letters (`ß` to `SS`), so both, then marks are dropped.
-    let cased: String = text
-        .nfkd()
+    // Lower case can bring marks (`İ`), upper case can split letters (`ß`), and `ẞ` needs the way down first.
+    let decomposed = text.nfkd().flat_map(char::to_lowercase);
+    let cased: String = decomposed
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
         .collect();
@@ -56,7 +56,7 @@ mod tests {
             ("Piña", "pina"),
             ("  O'Kon \t\n Jr.  ", "o'kon jr."),
             ("STRASSE", "strasse"),
-            ("Straße", "strasse"),
+            ("Straße ẞ", "strasse ss"),
             ("İstanbul", "istanbul"),
             ("Ａｎｎ\u{3000}ﬁ", "ann fi"),
             ("ΣΊΣΥΦΟΣ", "σισυφοσ"),
