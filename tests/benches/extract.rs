@@ -6,15 +6,14 @@
 use pocketchart_core::fhir::Resource;
 use pocketchart_core::fhir::extract::{self, Found};
 use pocketchart_core::fhir::params::Profile;
+use pocketchart_tests::clinic;
 use std::hint::black_box;
 use std::time::Instant;
 
 const ROUNDS: u32 = 40;
 
 fn main() {
-    let packed = include_bytes!("../data/clinic.ndjson.zst");
-    let text = zstd::decode_all(&packed[..]).expect("the committed clinic");
-    let text = String::from_utf8(text).expect("the committed clinic");
+    let text = clinic();
     let lines: Vec<&str> = text.lines().collect();
     println!(
         "{} resources, {:.1} MB, best of {ROUNDS}",

@@ -156,6 +156,113 @@ mod tests {
             .collect()
     }
 
+    /// `code=value` of everything found, in the full profile.
+    fn found(text: &str) -> Vec<String> {
+        let resource = Resource::parse(text.as_bytes()).unwrap();
+        let mut found = Vec::new();
+        extract(&resource, Profile::Full, &mut found);
+        let line = |one: &Found<'_>| {
+            let mut all = params::of(resource.kind()).iter();
+            let code = all.find(|p| p.number == one.parameter).unwrap().code;
+            let value = match &one.value {
+                Value::Token { system, code } => format!("{system}|{code}"),
+                Value::Text(text) | Value::Uri(text) => text.to_string(),
+                Value::Reference { local, url } => format!("{url} {}", local.is_some()),
+                Value::Date(span) => format!("{} {}", span.first, span.end),
+                Value::Number(number) => number.to_string(),
+                Value::Quantity {
+                    value,
+                    system,
+                    code,
+                } => format!("{value}|{system}|{code}"),
+            };
+            format!("{code}={value}")
+        };
+        found.iter().map(line).collect()
+    }
+
+    #[test]
+    fn a_patient() {
+        let text = r#"{"resourceType":"Patient","id":"1","contained":[{"resourceType":"Patient","id":"c","gender":"male"}],
+            "meta":{"lastUpdated":"2024-02-29T10:00:00Z","tag":[{"system":"s","code":"t"}]},"active":true,"_gender":{"id":"x"},
+            "identifier":[{"system":"urn:mrn","value":"7","type":{"text":"MRN"}}],"gender":"female","deceasedDateTime":"2024",
+            "name":[{"family":"Pi\u00f1a","given":["Ana","B"],"use":"official"}],"telecom":[{"value":"1","system":"phone"},{"system":"fax","value":"2"}]}"#;
+        assert_eq!(
+            found(text),
+            [
+                "_lastUpdated=2024-02-29T10:00:00.000Z 2024-02-29T10:00:01.000Z",
+                "_tag=s|t",
+                "active=|true",
+                "identifier=urn:mrn|7",
+                "gender=|female",
+                "death-date=2024-01-01T00:00:00.000Z 2025-01-01T00:00:00.000Z",
+                "deceased=|true",
+                "family=Piña",
+                "name=Piña",
+                "given=Ana",
+                "name=Ana",
+                "given=B",
+                "name=B",
+                "phone=|1",
+                "telecom=|1",
+                "telecom=|2",
+            ]
+        );
+        assert_eq!(
+            found(r#"{"resourceType":"Patient","id":"1"}"#),
+            ["deceased=|false"]
+        );
+    }
+
+    #[test]
+    fn an_observation() {
+        let text = r#"{"resourceType":"Observation","id":"1","subject":{"reference":"https://h/fhir/Patient/1"},"performer":[{"reference":"Patient/2/_history/3"},{"display":"x"}],
+            "effectivePeriod":{"end":"2024-02"},"valueQuantity":{"value":7.50,"unit":"kg"},"component":[{"code":{"coding":[{"code":"a"},{}],"text":"x"},"valueQuantity":{"value":"1"}}]}"#;
+        assert_eq!(
+            found(text),
+            [
+                "patient=https://h/fhir/Patient/1 false",
+                "subject=https://h/fhir/Patient/1 false",
+                "performer=Patient/2/_history/3 true",
+                "date=0001-01-01T00:00:00.000Z 2024-03-01T00:00:00.000Z",
+                "combo-value-quantity=7.5||kg",
+                "value-quantity=7.5||kg",
+                "combo-code=|a",
+                "component-code=|a",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_happened_when() {
+        let time = |members: &str| {
+            let text = format!(r#"{{"resourceType":"Observation","id":"1",{members}}}"#);
+            clinical_time(&Resource::parse_text(&text).unwrap())
+        };
+        let at = |text| Some(Span::parse(text).unwrap().first.epoch_ms());
+        assert_eq!(
+            time(r#""issued":"2025-01-01T00:00:00Z","effectiveDateTime":"2024-02""#),
+            at("2024-02")
+        );
+        assert_eq!(
+            time(r#""issued":"2025-01-01T00:00:00Z","effectiveDateTime":"bad""#),
+            at("2025-01-01")
+        );
+        assert_eq!(
+            time(r#""period":{"start":"2023","end":"2024"}"#),
+            at("2023")
+        );
+        assert_eq!(
+            time(r#""period":{"end":"2024-01-01"}"#),
+            at("2024-01-02").map(|ms| ms - 1)
+        );
+        assert_eq!(
+            time(r#""effectiveTiming":{"event":["2024","2023"]}"#),
+            at("2023")
+        );
+        assert_eq!(time(r#""birthDate":[],"period":{}"#), None);
+    }
+
     #[test]
     fn direct_nested_and_repeated_references() {
         assert_eq!(
