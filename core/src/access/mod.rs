@@ -14,6 +14,7 @@ mod role;
 mod secrets;
 mod serve;
 mod status;
+mod transfer;
 
 pub use audit::{AuditEntry, AuditError, AuditKind};
 pub use cursor::BadCursor;
@@ -23,10 +24,11 @@ pub use records::Page;
 pub use role::{Person, Role};
 pub use serve::{Fetched, Write};
 pub use status::{Status, VaultCheck};
+pub use transfer::Importing;
 
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{
-    Committed, Decide, EditState, EditView, Incoming, Known, Local, Origin, PeerId, PeerSettings,
-    Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused, Saved, SentKind,
-    StoreError,
+    Committed, Decide, EditState, EditView, Imported, Incoming, Known, Local, Origin, PeerId,
+    PeerSettings, Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused, Saved,
+    SentKind, StoreError,
 };
