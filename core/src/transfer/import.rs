@@ -11,7 +11,7 @@ use crate::access::{AccessError, Guard, Imported, Importing};
 use crate::fhir::resource::MAX_BYTES;
 use crate::fhir::{InvalidResource, Reference, Resource, ResourceType};
 use std::borrow::Cow;
-use std::io::BufRead;
+use std::io::{self, BufRead};
 use std::path::PathBuf;
 
 /// Resources between two calls of the progress function.
@@ -148,11 +148,17 @@ impl Run<'_> {
 
     fn content(&mut self, source: &Source) -> Result<(), Leave> {
         if source.is_lines() {
+            if source.is_packed().map_err(ScanError::Io)? {
+                checked(source)?;
+            }
             let mut scanner = opened(source)?;
             return self.lines(source, &mut scanner);
         }
         let mut scanner = opened(source)?;
         let outline = unpack::outline(&mut scanner)?;
+        if source.is_packed().map_err(ScanError::Io)? {
+            scanner.drain()?;
+        }
         // Again from the start: what it is has been seen only now.
         let mut scanner = opened(source)?;
         if scanner.peek()?.is_none() {
@@ -161,6 +167,7 @@ impl Run<'_> {
             return Ok(());
         }
         let first_line = scanner.line();
+        let is_object = scanner.peek()? == Some(b'{');
         match outline {
             Some(outline) => self.bundle(source, &mut scanner, outline, None)?,
             None => {
@@ -172,6 +179,8 @@ impl Run<'_> {
         let on_one_line = scanner.line() == first_line;
         match scanner.peek()? {
             None => Ok(()),
+            // That it is no resource was said already.
+            Some(_) if !is_object => Ok(()),
             // Lines after all, whatever the file is called.
             Some(b'{') if on_one_line => self.lines(source, &mut scanner),
             Some(_) => {
@@ -478,7 +487,8 @@ impl Run<'_> {
 
     fn tell(&mut self, source: &Source) -> bool {
         // Most files are read twice.
-        let read = if source.is_lines() {
+        let is_read_once = source.is_lines() && !source.is_packed().unwrap_or(false);
+        let read = if is_read_once {
             source.bytes_read()
         } else {
             source.bytes_read() / 2
@@ -522,6 +532,15 @@ fn opened(source: &Source) -> Result<Scanner<Box<dyn BufRead>>, ScanError> {
     let mut scanner = Scanner::new(source.open()?);
     scanner.skip_mark()?;
     Ok(scanner)
+}
+
+/// Reads a packed file to its end, where its checksum stands: what is damaged must not go in line by line until the
+/// damage shows. One that is only cut off is right as far as it goes.
+fn checked(source: &Source) -> Result<(), ScanError> {
+    match Scanner::new(source.open()?).drain() {
+        Err(ScanError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
+        other => other,
+    }
 }
 
 fn place(source: &Source, cut: Option<Cut>) -> Place {

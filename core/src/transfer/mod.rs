@@ -107,8 +107,8 @@ pub enum Reason {
     /// An entry that asks for something else than POST or PUT.
     #[error("the entry is not a POST or PUT")]
     Method,
-    /// `request.url` and the resource differ.
-    #[error("the entry's request.url names another record than its resource")]
+    /// `request.url` names another record or type than the resource, or an operation.
+    #[error("the entry's request.url does not fit its resource")]
     OtherUrl,
     /// A Bundle in a Bundle that is taken apart.
     #[error("it is a Bundle inside another Bundle")]

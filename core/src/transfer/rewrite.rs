@@ -40,7 +40,7 @@ impl Default for Follower {
     fn default() -> Self {
         let names = ["\"reference\"", "\"url\"", "\"valueUri\"", "\"valueUrl\""];
         Self {
-            names: names.map(|name| Finder::new(name)),
+            names: names.map(Finder::new),
         }
     }
 }
@@ -61,7 +61,7 @@ impl Follower {
                     continue;
                 };
                 let link = unescaped(&text[range.clone()]);
-                if !is_urn(&link) && !(is_reference && link.contains('?')) {
+                if !(is_urn(&link) || is_reference && link.contains('?')) {
                     continue;
                 }
                 match lead(&link) {

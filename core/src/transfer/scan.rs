@@ -206,6 +206,17 @@ impl<R: BufRead> Scanner<R> {
         }
     }
 
+    /// Reads to the end of the source.
+    pub(super) fn drain(&mut self) -> Result<(), ScanError> {
+        loop {
+            let length = filled(&mut self.reader)?.len();
+            if length == 0 {
+                return Ok(());
+            }
+            self.reader.consume(length);
+        }
+    }
+
     /// The next byte cannot stand where it stands.
     pub(super) fn syntax(&self) -> ScanError {
         ScanError::Syntax {

@@ -21,6 +21,27 @@ pub(super) struct Source {
     pub(super) bytes: u64,
     /// Bytes read from disk, all openings together.
     read: Rc<Cell<u64>>,
+    packing: Cell<Option<Packing>>,
+}
+
+/// How a file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Packing {
+    None,
+    Gzip,
+    Zstd,
+    Xz,
+}
+
+impl Packing {
+    fn of(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            _ => Self::None,
+        }
+    }
 }
 
 /// The files behind some paths.
@@ -56,6 +77,7 @@ impl Sources {
             path,
             bytes,
             read: Rc::default(),
+            packing: Cell::default(),
         });
     }
 
@@ -130,6 +152,14 @@ impl Source {
         self.read.get()
     }
 
+    /// Whether it is compressed; known once it was opened.
+    pub(super) fn is_packed(&self) -> io::Result<bool> {
+        if self.packing.get().is_none() {
+            self.open()?;
+        }
+        Ok(self.packing.get() != Some(Packing::None))
+    }
+
     /// Its text from the start, unpacked: what is packed is known by its first bytes, not by its name.
     pub(super) fn open(&self) -> io::Result<Box<dyn BufRead>> {
         let counting = Counting {
@@ -137,17 +167,17 @@ impl Source {
             read: Rc::clone(&self.read),
         };
         let mut plain = BufReader::with_capacity(BUFFER_BYTES, counting);
-        let start = plain.fill_buf()?;
-        let unpacked: Box<dyn Read> = if start.starts_with(b"\x28\xb5\x2f\xfd") {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(plain)?;
-            decoder.window_log_max(UNPACKING_LOG2_BYTES)?;
-            Box::new(decoder)
-        } else if start.starts_with(b"\x1f\x8b") {
-            gunzip(plain)?
-        } else if start.starts_with(b"\xfd7zXZ\0") {
-            unxz(plain)?
-        } else {
-            return Ok(Box::new(plain));
+        let packing = Packing::of(plain.fill_buf()?);
+        self.packing.set(Some(packing));
+        let unpacked: Box<dyn Read> = match packing {
+            Packing::None => return Ok(Box::new(plain)),
+            Packing::Gzip => gunzip(plain)?,
+            Packing::Xz => unxz(plain)?,
+            Packing::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(plain)?;
+                decoder.window_log_max(UNPACKING_LOG2_BYTES)?;
+                Box::new(decoder)
+            }
         };
         Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked)))
     }

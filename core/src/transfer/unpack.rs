@@ -217,6 +217,15 @@ impl<'a> Head<'a> {
         })
     }
 
+    /// Whether a POST goes to the resource's own type: anything else is an operation (`ValueSet/$lookup`).
+    fn creates(&self, kind: Option<ResourceType>) -> bool {
+        let url = self.request.as_ref().map_or("", |r| r.url.as_ref());
+        let path = url.split('?').next().unwrap_or_default();
+        let last = path.trim_end_matches('/').rsplit('/').next();
+        let last = last.unwrap_or_default();
+        last.is_empty() || kind.is_none_or(|kind| kind.name() == last)
+    }
+
     fn writes(&self) -> bool {
         let method = self.request.as_ref().map(|r| r.method.as_ref());
         matches!(method, Some("POST" | "PUT"))
@@ -242,6 +251,9 @@ impl<'a> Head<'a> {
             id.clone_from(&made_id);
         }
         let name = look.kind.zip(id).map(|(kind, id)| Reference { kind, id });
+        if is_request && method == "POST" && !self.creates(look.kind) {
+            return Err(Reason::OtherUrl);
+        }
         if is_request
             && method == "PUT"
             && let (Some(name), Some(request)) = (&name, &self.request)
@@ -520,6 +532,8 @@ mod tests {
             assert_eq!(reason(Kind::Transaction, &entry), Reason::Method);
             assert!(judged(Kind::Set, &entry).is_ok());
         }
+        let operation = r#"{"request":{"method":"POST","url":"ValueSet/$lookup"},"resource":{"resourceType":"Parameters"}}"#;
+        assert_eq!(reason(Kind::Batch, operation), Reason::OtherUrl);
         let other = r#"{"request":{"method":"PUT","url":"Patient/b"},"resource":{"resourceType":"Patient","id":"a"}}"#;
         assert_eq!(reason(Kind::Transaction, other), Reason::OtherUrl);
         assert!(matches!(
