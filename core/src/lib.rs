@@ -9,4 +9,5 @@ pub mod rng;
 pub mod session;
 pub(crate) mod store;
 pub mod sync;
+pub mod transfer;
 pub mod vault;

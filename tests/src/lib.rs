@@ -14,6 +14,7 @@ use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
 use pocketchart_core::fhir::{Reference, Resource};
 use pocketchart_core::net::Server;
 use pocketchart_core::sync::{Report, SyncError, SyncRun};
+use pocketchart_core::transfer::{Export, Import, ImportReport};
 use pocketchart_core::vault::{InvalidRecoveryCode, RecoveryCode, Secret};
 use pocketchart_hub::Hub;
 use std::net::SocketAddr;
@@ -235,4 +236,60 @@ fn required<T, E: std::error::Error>(result: Result<T, E>) -> T {
 #[allow(clippy::panic)] // A scenario that cannot be set up has failed.
 fn fail(error: &dyn std::error::Error) -> ! {
     panic!("{error}")
+}
+
+/// The folder of real data that lies beside the repository, if it is there.
+///
+/// # Errors
+/// What to say when it is not.
+pub fn shared_data() -> Result<PathBuf, String> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let folder = std::env::var_os("POCKETCHART_SHARED").map_or(beside, PathBuf::from);
+    let data = folder.join("data");
+    if data.is_dir() {
+        Ok(data)
+    } else {
+        Err(format!(
+            "skipped: there is no real data at {} (POCKETCHART_SHARED names another place)",
+            data.display()
+        ))
+    }
+}
+
+/// Unpacks `archive` into `folder` with the `tar` command.
+pub fn untar(archive: &Path, folder: &Path) {
+    let mut command = std::process::Command::new("tar");
+    command.arg("-xf").arg(archive).arg("-C").arg(folder);
+    let status = command.status().unwrap_or_else(|e| fail(&e));
+    assert!(status.success(), "tar -xf {}", archive.display());
+}
+
+/// Imports paths into a vault.
+pub fn import(guard: &Guard, paths: &[PathBuf]) -> ImportReport {
+    import_as(guard, paths, false)
+}
+
+/// As [`import`], queueing everything where `as_edits` says so.
+pub fn import_as(guard: &Guard, paths: &[PathBuf], as_edits: bool) -> ImportReport {
+    let progress = &mut |_: pocketchart_core::transfer::Progress<'_>| true;
+    let import = Import {
+        guard,
+        as_edits,
+        progress,
+    };
+    import.run(paths).unwrap_or_else(|e| fail(&e))
+}
+
+/// All records of a vault as an export writes them.
+pub fn exported(guard: &Guard) -> Vec<String> {
+    let export = Export {
+        guard,
+        patient: None,
+    };
+    let mut out = Vec::new();
+    export
+        .write(&mut out, Path::new("memory"))
+        .unwrap_or_else(|e| fail(&e));
+    let text = String::from_utf8(out).unwrap_or_else(|e| fail(&e));
+    text.lines().map(str::to_owned).collect()
 }

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 8] = [
     &["clock", "vault", "store"],
     &["access"],
     &["net"],
-    &["sync"],
+    &["sync", "transfer"],
     &["care"],
     &["session"],
 ];

@@ -64,6 +64,23 @@ pub(crate) enum Command {
         #[arg(value_name = "TYPE/ID")]
         name: String,
     },
+    /// Store the FHIR records in files: NDJSON, resources and Bundles (JSON), also .gz, .zst, .xz, and folders of them
+    Import {
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Queue everything for the server, as if it had been typed in here
+        #[arg(long)]
+        as_edits: bool,
+    },
+    /// Write the records to a file, in clear: keep it safe
+    Export {
+        /// One resource a line, in this file ("-": standard output)
+        #[arg(long, required = true, value_name = "OUT")]
+        ndjson: PathBuf,
+        /// Only what is about this patient
+        #[arg(long, value_name = "ID")]
+        patient: Option<String>,
+    },
     /// Send what waits to a FHIR server, then receive what is new
     Sync(Sync),
     /// What is in the vault and what waits

@@ -5,6 +5,7 @@ use pocketchart_core::fhir::InvalidResource;
 use pocketchart_core::net::NetError;
 use pocketchart_core::session::Locked;
 use pocketchart_core::sync::SyncError;
+use pocketchart_core::transfer::ExportError;
 use pocketchart_core::vault::VaultError;
 use pocketchart_hub::HubError;
 use std::io;
@@ -19,6 +20,8 @@ pub(crate) enum Failure {
     Access(#[from] AccessError),
     #[error(transparent)]
     Sync(#[from] SyncError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
     #[error(transparent)]
     Net(#[from] NetError),
     #[error(transparent)]
@@ -58,7 +61,7 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::Locked(_) | Self::BadSecret(_) => 3,
-            Self::Access(error) => of_access(error),
+            Self::Access(error) | Self::Export(ExportError::Access(error)) => of_access(error),
             Self::Sync(SyncError::Access(error)) => of_access(error),
             Self::Net(error) | Self::Sync(SyncError::Net(error)) if error.is_offline() => 5,
             _ => 1,

@@ -50,6 +50,10 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Put { file } => commands::record::put(global, file),
         Command::Get { name } => commands::record::get(global, name),
         Command::Delete { name } => commands::record::delete(global, name),
+        Command::Import { paths, as_edits } => commands::transfer::import(global, paths, *as_edits),
+        Command::Export { ndjson, patient } => {
+            commands::transfer::export(global, ndjson, patient.as_deref())
+        }
         Command::Sync(sync) => commands::sync::run(global, sync),
         Command::Status => commands::status::run(global),
         Command::Hub { listen, ready_file } => {

@@ -3,6 +3,7 @@
 use crate::args::Global;
 use indicatif::{ProgressBar, ProgressStyle};
 use pocketchart_core::sync::Progress;
+use pocketchart_core::transfer;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 
@@ -97,6 +98,44 @@ impl SyncProgress {
 }
 
 impl Drop for SyncProgress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// How far an import is: a bar on a terminal, else nothing.
+pub(crate) struct ImportProgress {
+    bar: Option<ProgressBar>,
+}
+
+impl ImportProgress {
+    pub(crate) fn new(global: &Global) -> Self {
+        let bar = (!global.json && !global.quiet && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new(0);
+            let template = "{msg:<48} {wide_bar} {bytes}/{total_bytes} {eta}";
+            let style = ProgressStyle::with_template(template);
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        Self { bar }
+    }
+
+    pub(crate) fn show(&self, progress: transfer::Progress<'_>) {
+        let Some(bar) = &self.bar else { return };
+        let name = progress.file.rsplit(['/', '\\']).next().unwrap_or_default();
+        let short: String = name.chars().take(24).collect();
+        bar.set_length(progress.bytes_total);
+        bar.set_position(progress.bytes_done);
+        bar.set_message(format!(
+            "{short} ({})",
+            count(progress.resources, "resource")
+        ));
+    }
+}
+
+impl Drop for ImportProgress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

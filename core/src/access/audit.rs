@@ -44,6 +44,10 @@ pub enum AuditKind {
     Pull,
     /// Changes are about to be sent to a server.
     Push,
+    /// Records from a file are about to be stored: one entry per file, and per part of a large one.
+    Import,
+    /// Records are about to be written to a file.
+    Export,
     /// Files and chain were checked.
     Check,
     /// Requests were turned away.
@@ -56,7 +60,10 @@ impl AuditKind {
     /// Whether the entry must be on the disk before what it is about happens. What was only read, or can be pulled
     /// again, may be lost with the power.
     fn must_survive_power_loss(self) -> bool {
-        !matches!(self, Self::Read | Self::Search | Self::Pull | Self::Check)
+        !matches!(
+            self,
+            Self::Read | Self::Search | Self::Pull | Self::Import | Self::Check
+        )
     }
 }
 

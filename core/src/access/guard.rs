@@ -220,6 +220,14 @@ impl Guard {
         })
     }
 
+    /// As [`Guard::read`], for a body with an error of its own.
+    pub(super) fn read_any<R, E: From<StoreError>>(
+        &self,
+        body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
+    ) -> Result<Result<R, E>, AccessError> {
+        self.with_open(|open| Ok(open.store.read(&self.role.permit(), body)))
+    }
+
     /// Writes to the store, as the role permits.
     pub(super) fn write<R, E: From<StoreError> + Into<AccessError>>(
         &self,
@@ -293,8 +301,8 @@ impl std::fmt::Debug for Guard {
 
 /// Count and SHA-256 of some texts, each preceded by its length.
 pub(super) struct Digested {
-    count: u64,
-    digest: Option<String>,
+    pub(super) count: u64,
+    pub(super) digest: Option<String>,
 }
 
 impl Digested {

@@ -14,6 +14,7 @@ mod role;
 mod secrets;
 mod serve;
 mod status;
+mod transfer;
 mod upkeep;
 
 pub use audit::{AuditEntry, AuditError, AuditKind};
@@ -24,10 +25,11 @@ pub use records::Page;
 pub use role::{Person, Role};
 pub use serve::{Fetched, Write};
 pub use status::{Status, VaultCheck, Waiting};
+pub use transfer::Importing;
 
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{
-    Committed, Decide, EditState, EditView, Incoming, Known, Local, Origin, PeerId, PeerSettings,
+    Committed, Decide, EditState, EditView, Imported, Incoming, Known, Local, Origin, PeerId, PeerSettings,
     Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused, Reindexed, Saved,
     SentKind, StoreError,
 };

@@ -4,6 +4,7 @@ pub(crate) mod hub;
 pub(crate) mod record;
 pub(crate) mod status;
 pub(crate) mod sync;
+pub(crate) mod transfer;
 pub(crate) mod vault;
 
 use crate::args::Global;

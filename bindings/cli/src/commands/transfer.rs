@@ -1,0 +1,147 @@
+//! `import`, `export`.
+
+use super::with_session;
+use crate::args::Global;
+use crate::failure::Failure;
+use crate::output::{ImportProgress, count, say};
+use pocketchart_core::fhir::ResourceId;
+use pocketchart_core::transfer::{Export, Import, ImportReport};
+use serde_json::json;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Refusals and unresolved references that are printed for people; programs get them all.
+const SHOWN: usize = 50;
+
+pub(crate) fn import(
+    global: &Global,
+    paths: &[PathBuf],
+    as_edits: bool,
+) -> Result<ExitCode, Failure> {
+    let bar = ImportProgress::new(global);
+    let report = with_session(global, |session| {
+        let import = Import {
+            guard: &session.guard()?,
+            as_edits,
+            progress: &mut |progress| {
+                bar.show(progress);
+                true
+            },
+        };
+        Ok(import.run(paths)?)
+    });
+    drop(bar);
+    let report = report?;
+    tell(global, &report, as_edits);
+    Ok(if report.refused > 0 {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn tell(global: &Global, report: &ImportReport, as_edits: bool) {
+    if global.json {
+        for refusal in &report.refusals {
+            println!(
+                "{}",
+                json!({
+                    "refused": {
+                        "file": &*refusal.file,
+                        "line": refusal.line,
+                        "entry": refusal.entry,
+                        "name": refusal.name.as_ref().map(ToString::to_string),
+                        "reason": refusal.reason.to_string(),
+                    }
+                })
+            );
+        }
+        for record in &report.unresolved {
+            println!(
+                "{}",
+                json!({ "unresolved": { "name": record.name.to_string(), "references": record.references } })
+            );
+        }
+    } else {
+        for refusal in report.refusals.iter().take(SHOWN) {
+            eprintln!("pocketchart: not imported: {refusal}");
+        }
+        more(report.refused, "not imported (--json lists them)");
+        for record in report.unresolved.iter().take(SHOWN) {
+            eprintln!(
+                "pocketchart: {}: {} that no record here answers to",
+                record.name,
+                count(record.references, "reference")
+            );
+        }
+        let records = u64::try_from(report.unresolved.len()).unwrap_or(u64::MAX);
+        more(records, "with unresolved references (--json lists them)");
+    }
+    let mut words = format!(
+        "{} stored, {} there already, {} not imported, from {}",
+        count(report.stored, "resource"),
+        report.unchanged,
+        report.refused,
+        count(report.files, "file"),
+    );
+    if report.ignored > 0 {
+        words += &format!("; {} ignored", count(report.ignored, "other file"));
+    }
+    if as_edits {
+        words += "; what changed waits for the next sync";
+    }
+    let object = json!({
+        "stored": report.stored,
+        "unchanged": report.unchanged,
+        "refused": report.refused,
+        "unresolved_references": report.unresolved_references,
+        "files": report.files,
+        "ignored": report.ignored,
+        "bytes": report.bytes,
+    });
+    say(global, &words, &object);
+}
+
+fn more(all: u64, what: &str) {
+    let shown = u64::try_from(SHOWN).unwrap_or(u64::MAX);
+    if all > shown {
+        eprintln!("pocketchart: and {} more {what}", all - shown);
+    }
+}
+
+pub(crate) fn export(
+    global: &Global,
+    ndjson: &Path,
+    patient: Option<&str>,
+) -> Result<ExitCode, Failure> {
+    let patient = patient
+        .map(|id| ResourceId::new(id.strip_prefix("Patient/").unwrap_or(id)))
+        .transpose()
+        .map_err(|e| Failure::Usage(e.to_string()))?;
+    let to_output = ndjson == Path::new("-");
+    let exported = with_session(global, |session| {
+        let export = Export {
+            guard: &session.guard()?,
+            patient: patient.as_ref(),
+        };
+        if !to_output {
+            return Ok(export.to_file(ndjson)?);
+        }
+        let name = Path::new("standard output");
+        let mut out = BufWriter::new(io::stdout().lock());
+        let exported = export.write(&mut out, name)?;
+        out.flush().map_err(Failure::file("writing", name))?;
+        Ok(exported)
+    })?;
+    if !to_output {
+        let words = format!(
+            "{} written to {}, in clear: keep the file safe",
+            count(exported.resources, "resource"),
+            ndjson.display()
+        );
+        let object = json!({ "resources": exported.resources, "bytes": exported.bytes });
+        say(global, &words, &object);
+    }
+    Ok(ExitCode::SUCCESS)
+}
