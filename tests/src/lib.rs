@@ -1,6 +1,7 @@
 //! What the scenarios share: throw-away vaults and records.
 
 pub mod search_parameters;
+pub mod slow_extract;
 
 use pocketchart_core::access::{
     AccessError, EditState, Guard, PeerId, PeerSettings, Person, Saved,
@@ -14,11 +15,31 @@ use pocketchart_core::sync::{Report, SyncError, SyncRun};
 use pocketchart_core::vault::{InvalidRecoveryCode, RecoveryCode, Secret};
 use pocketchart_hub::Hub;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A passphrase that passes the strength check.
 pub const PASSPHRASE: &str = "plum orbit lantern 42";
+
+/// What lies beside the repository and is not part of it: `POCKETCHART_SHARED`, or `../shared`. Where it is not there,
+/// says on stderr which test was skipped.
+pub fn shared(path: &str, test: &str) -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let shared = std::env::var_os("POCKETCHART_SHARED").map_or(beside, PathBuf::from);
+    let found = shared.join(path);
+    if found.exists() {
+        return Some(found);
+    }
+    eprintln!("skipped: {test}: there is no {}", found.display());
+    None
+}
+
+/// The synthetic clinic, one resource a line.
+pub fn clinic() -> String {
+    let packed = include_bytes!("../data/clinic.ndjson.zst");
+    let text = zstd::decode_all(&packed[..]).unwrap_or_else(|e| fail(&e));
+    String::from_utf8(text).unwrap_or_else(|e| fail(&e))
+}
 
 /// Makes a vault with a cheap key derivation.
 pub fn make_vault(home: &Path) -> (Guard, RecoveryCode) {

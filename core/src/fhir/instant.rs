@@ -1,9 +1,10 @@
 //! FHIR instants and the ranges that shorter dates stand for.
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::civil::{DateTime, date};
+use jiff::{SignedDuration, Timestamp};
 use std::fmt;
+
+const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
 
 /// A point in time in whole milliseconds since 1970-01-01T00:00:00Z, printed as FHIR `instant` in UTC.
 ///
@@ -34,6 +35,9 @@ impl Instant {
     /// # Errors
     /// [`InvalidDate`].
     pub fn parse(text: &str) -> Result<Self, InvalidDate> {
+        if let Some(at) = Self::parse_strict(text) {
+            return Ok(at);
+        }
         let stamp: Timestamp = text.parse().map_err(|_| InvalidDate)?;
         Ok(Self(
             stamp
@@ -46,19 +50,48 @@ impl Instant {
 }
 
 impl Instant {
+    /// As FHIR writes instants, with `Z` or `+hh:mm`; to the end of 9999, which `Timestamp` does not reach.
+    fn parse_strict(text: &str) -> Option<Self> {
+        let (local, minutes) = match text.strip_suffix('Z') {
+            Some(local) => (local, 0),
+            None => {
+                let (local, zone) = text.split_at_checked(text.len().checked_sub(6)?)?;
+                let (hours, minutes) = zone.get(1..)?.split_once(':')?;
+                let hours = number(Some(hours), 2).ok().filter(|h| *h < 24)?;
+                let minutes = number(Some(minutes), 2).ok().filter(|m| *m < 60)?;
+                let east = i64::from(hours) * 60 + i64::from(minutes);
+                match zone.as_bytes().first()? {
+                    b'+' => (local, east),
+                    b'-' => (local, -east),
+                    _ => return None,
+                }
+            }
+        };
+        let (_, clock) = local.split_once('T')?;
+        // jiff would accept, and ignore, a zone in a local time.
+        let is_clock = |b: u8| b.is_ascii_digit() || b == b':' || b == b'.';
+        if clock.len() < 5 || !clock.bytes().all(is_clock) {
+            return None;
+        }
+        let at = utc(local.parse().ok()?);
+        Some(Self::from_epoch_ms(at.0 - minutes * 60_000))
+    }
+
     /// As HTTP writes dates: `Tue, 24 Nov 2026 06:40:03 GMT` (RFC 9110, 5.6.7).
     pub fn to_http_date(self) -> String {
-        let stamp = Timestamp::from_millisecond(self.0).unwrap_or_default();
-        stamp.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+        let civil = self.civil();
+        civil.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
+    /// In UTC. Not by `Timestamp`, whose range ends a day before the year 9999 does, for the sake of time zones.
+    fn civil(self) -> DateTime {
+        EPOCH.saturating_add(SignedDuration::from_millis(self.0))
     }
 }
 
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Timestamp::from_millisecond(self.0) {
-            Ok(stamp) => write!(f, "{stamp:.3}"),
-            Err(_) => Err(fmt::Error),
-        }
+        write!(f, "{:.3}Z", self.civil())
     }
 }
 
@@ -102,10 +135,16 @@ impl Span {
             (_, None) => jiff::Span::new().months(1),
             _ => jiff::Span::new().days(1),
         };
-        let end = first.checked_add(length).map_err(|_| InvalidDate)?;
+        // 9999-12-31 is how many systems write "for ever"; no civil date follows it.
+        let end = first.checked_add(length);
+        if year == 0 {
+            return Err(InvalidDate);
+        }
         Ok(Self {
-            first: utc(first.at(0, 0, 0, 0))?,
-            end: utc(end.at(0, 0, 0, 0))?,
+            first: utc(first.at(0, 0, 0, 0)),
+            end: end.map_or(Instant::from_epoch_ms(i64::MAX), |end| {
+                utc(end.at(0, 0, 0, 0))
+            }),
         })
     }
 
@@ -122,7 +161,7 @@ impl Span {
         };
         let first = match zone_at {
             Some(_) => Instant::parse(text)?,
-            None => utc(text.parse::<DateTime>().map_err(|_| InvalidDate)?)?,
+            None => utc(text.parse().map_err(|_| InvalidDate)?),
         };
         Ok(Self {
             first,
@@ -142,9 +181,9 @@ fn number(part: Option<&str>, digits: usize) -> Result<i16, InvalidDate> {
     part.parse().map_err(|_| InvalidDate)
 }
 
-fn utc(at: DateTime) -> Result<Instant, InvalidDate> {
-    let stamp = TimeZone::UTC.to_timestamp(at).map_err(|_| InvalidDate)?;
-    Ok(Instant(stamp.as_millisecond()))
+fn utc(at: DateTime) -> Instant {
+    let since = at.duration_since(EPOCH).as_nanos();
+    Instant::from_epoch_ms(i64::try_from(since.div_euclid(1_000_000)).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -196,6 +235,27 @@ mod tests {
     }
 
     #[test]
+    fn the_ends_of_time_are_read_and_printed() {
+        let ends = [i64::MIN, i64::MAX].map(|ms| Instant::from_epoch_ms(ms).to_string());
+        assert_eq!(
+            ends,
+            ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"]
+        );
+        let end = |text| Span::parse(text).unwrap().end;
+        assert_eq!(end("9999"), Instant::from_epoch_ms(i64::MAX));
+        assert_eq!(end("9999-12-31"), Instant::from_epoch_ms(i64::MAX));
+        assert_eq!(end("9999-12-30").to_string(), "9999-12-31T00:00:00.000Z");
+        for last in [
+            "9999-12-31T23:59:59",
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59+00:00",
+        ] {
+            let last = Span::parse(last).unwrap();
+            assert_eq!(last.first.to_string(), "9999-12-31T23:59:59.000Z");
+        }
+    }
+
+    #[test]
     fn what_is_no_date_is_refused() {
         for bad in [
             "",
@@ -208,6 +268,10 @@ mod tests {
             "+2024",
             "2024-02-29T10:00:01x",
             "now",
+            "0000",
+            "2024-02-29T10:00:01+01:00Z",
+            "2024-02-29T10:00:01+01:00+01:00",
+            "2024-02-29T10:00:01+99:00",
         ] {
             assert_eq!(Span::parse(bad), Err(InvalidDate), "{bad}");
         }

@@ -52,24 +52,26 @@ pub fn span(whole: &str, part: &str) -> Option<Range<usize>> {
 }
 
 /// Whether objects and arrays nest deeper than [`MAX_DEPTH`]. Looks at bytes only, so it is safe on any input and
-/// runs before anything that could recurse.
+/// can run before anything that could recurse.
 pub fn is_too_deep(bytes: &[u8]) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for &byte in bytes {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = false,
-                _ => {}
-            }
-            continue;
-        }
+    is_deeper_than(bytes, MAX_DEPTH)
+}
+
+/// As [`is_too_deep`], for another number of levels.
+pub(super) fn is_deeper_than(bytes: &[u8], levels: usize) -> bool {
+    // Counting is many times faster than following strings, and most texts hold few brackets.
+    let opens = |byte: &&u8| matches!(byte, b'{' | b'[');
+    if bytes.iter().filter(opens).count() <= levels {
+        return false;
+    }
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
         match byte {
-            b'"' => in_string = true,
+            b'"' => at = behind_string(bytes, at),
             b'{' | b'[' => {
                 depth += 1;
-                if depth > MAX_DEPTH {
+                if depth > levels {
                     return true;
                 }
             }
@@ -78,6 +80,34 @@ pub fn is_too_deep(bytes: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// The place behind the quote that closes the string whose text starts at `at`. Most of a record is strings, so eight
+/// bytes are looked at together.
+fn behind_string(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    // The lowest bit set is at the first byte equal to `byte`; higher ones may be false alarms.
+    let equal = |word: u64, byte: u8| {
+        let zero = word ^ (ONES * u64::from(byte));
+        zero.wrapping_sub(ONES) & !zero & (ONES << 7)
+    };
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        if let Some(chunk) = rest.first_chunk() {
+            let word = u64::from_le_bytes(*chunk);
+            let hits = equal(word, b'"') | equal(word, b'\\');
+            let skip = hits.trailing_zeros() / 8;
+            at += skip as usize;
+            if skip == 8 {
+                continue;
+            }
+        }
+        match bytes.get(at) {
+            Some(b'"') => return at + 1,
+            Some(b'\\') => at += 2,
+            _ => at += 1,
+        }
+    }
+    at
 }
 
 struct Members<'a>(Vec<Member<'a>>);
@@ -130,6 +160,26 @@ mod tests {
     #[test]
     fn escaped_names_are_read() {
         assert_eq!(members(r#"{"met\u0061":1}"#).unwrap()[0].0, "meta");
+    }
+
+    proptest::proptest! {
+        /// The quick way finds the depth that looking at each byte finds.
+        #[test]
+        fn depth_is_as_bytes_say(text in r#"[\[\]{}"\\\\a,é]{0,90}"#, levels in 0_usize..6) {
+            let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+            for byte in text.bytes() {
+                match byte {
+                    _ if escaped => escaped = false,
+                    b'\\' if in_string => escaped = true,
+                    b'"' => in_string = !in_string,
+                    b'{' | b'[' if !in_string => depth += 1,
+                    b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+                deepest = deepest.max(depth);
+            }
+            proptest::prop_assert_eq!(is_deeper_than(text.as_bytes(), levels), deepest > levels);
+        }
     }
 
     #[test]

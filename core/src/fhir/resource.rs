@@ -88,13 +88,20 @@ impl<'a> Resource<'a> {
         if text.len() > MAX_BYTES {
             return Err(InvalidResource::TooLarge { bytes: text.len() });
         }
-        if json::is_too_deep(text.as_bytes()) {
+        // Splitting the top level does not recurse, so depth can be looked at member by member, most of them flat.
+        let members =
+            json::members(text).map_err(|e| match json::is_too_deep(text.as_bytes()) {
+                true => InvalidResource::TooDeep,
+                false => InvalidResource::NotAnObject {
+                    line: e.line(),
+                    column: e.column(),
+                },
+            })?;
+        let is_too_deep =
+            |value: &RawValue| json::is_deeper_than(value.get().as_bytes(), json::MAX_DEPTH - 1);
+        if members.iter().any(|(_, value)| is_too_deep(value)) {
             return Err(InvalidResource::TooDeep);
         }
-        let members = json::members(text).map_err(|e| InvalidResource::NotAnObject {
-            line: e.line(),
-            column: e.column(),
-        })?;
         let kind = single(&members, "resourceType")?
             .and_then(json::string)
             .ok_or(InvalidResource::MissingType)?;
@@ -136,6 +143,13 @@ impl<'a> Resource<'a> {
     /// `meta.lastUpdated`.
     pub fn last_updated(&self) -> Option<Instant> {
         self.last_updated
+    }
+
+    /// The top-level members in their order.
+    pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.members
+            .iter()
+            .map(|(name, value)| (name.as_ref(), *value))
     }
 
     /// The value of a top-level member.

@@ -5,6 +5,9 @@
 //! Identifier or a ContactPoint. R4's own table of elements has both. What is not of the small subset below is not guessed
 //! at: it is listed with its reason, and search answers "not supported yet" for it.
 
+mod expression;
+
+use expression::{Elements, Step, read_elements, read_steps, resolve, split};
 use pocketchart_core::fhir::ResourceType;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +15,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// The default profile and US Core's own parameters.
-pub const PROFILE: &str = include_str!("../../core/src/fhir/params/profile.tsv");
+pub const PROFILE: &str = include_str!("../../../core/src/fhir/params/profile.tsv");
 
 /// Numbers of the parameters that all types have; the others count up from [`FIRST_NUMBER`].
 const EVERYWHERE: [&str; 5] = ["_lastUpdated", "_profile", "_security", "_source", "_tag"];
@@ -30,35 +33,12 @@ pub struct Compiled {
     pub in_full: usize,
 }
 
-/// One element of R4: its types, and what a Reference or canonical may lead to.
-struct Element {
-    types: Vec<String>,
-    targets: Vec<String>,
-}
-
-type Elements = BTreeMap<String, Element>;
-
+#[derive(Clone)]
 struct Row {
     kind: &'static str,
     in_default: bool,
     targets: Vec<String>,
     paths: Vec<String>,
-}
-
-/// One step of an expression.
-enum Step {
-    Name(String),
-    As(String),
-    ResolvesTo(String),
-    Equal(String, String),
-}
-
-/// A value the compiled path leads to.
-struct Leaf {
-    path: String,
-    kind: String,
-    /// What a reference leads to; empty: any.
-    targets: Vec<String>,
 }
 
 /// Compiles `search-parameters.json` and `r4-elements.tsv` of `r4`.
@@ -73,7 +53,7 @@ pub fn compile(r4: &Path) -> Result<Compiled, String> {
     let elements = read_elements(&read("r4-elements.tsv")?);
     let bundle: Value =
         serde_json::from_str(&read("search-parameters.json")?).map_err(|e| e.to_string())?;
-    let mut asked: Vec<(String, String, String, String, Vec<String>)> = Vec::new();
+    let mut asked = Vec::new();
     for entry in bundle["entry"].as_array().into_iter().flatten() {
         let of = &entry["resource"];
         let text = |name: &str| of[name].as_str().unwrap_or_default().to_owned();
@@ -82,51 +62,40 @@ pub fn compile(r4: &Path) -> Result<Compiled, String> {
             all.filter_map(Value::as_str).map(str::to_owned).collect()
         };
         for base in names("base") {
-            asked.push((
+            asked.push(Asked {
                 base,
-                text("code"),
-                text("type"),
-                text("expression"),
-                names("target"),
-            ));
+                code: text("code"),
+                kind: text("type"),
+                expression: text("expression"),
+                targets: names("target"),
+            });
         }
     }
     let (defaults, added) = read_profile()?;
     asked.extend(added);
 
-    let mut rows: BTreeMap<(String, String), Row> = BTreeMap::new();
+    let mut rows: BTreeMap<Name, Row> = BTreeMap::new();
     let mut left_out = Vec::new();
-    for (base, code, kind, expression, targets) in asked {
-        let types: Vec<String> = match base.as_str() {
-            "Resource" | "DomainResource" => {
-                ResourceType::all().map(|t| t.name().to_owned()).collect()
-            }
-            _ => vec![base.clone()],
+    // `_id` is the key of a record, no row of an index.
+    for parameter in asked.iter().filter(|p| p.code != "_id") {
+        let (base, code) = (&parameter.base, &parameter.code);
+        let (row, reasons) = match compile_one(&elements, parameter) {
+            Ok(compiled) => compiled,
+            Err(reason) => (None, vec![reason]),
         };
-        if code == "_id" {
-            continue;
-        }
-        match compile_one(&elements, &base, &code, &kind, &expression, &targets) {
-            Ok((mut row, partly)) => {
-                left_out.extend(
-                    partly
-                        .into_iter()
-                        .map(|why| (base.clone(), code.clone(), why)),
-                );
-                for of in types {
-                    row.in_default = [of.as_str(), "*"]
-                        .iter()
-                        .any(|t| defaults.contains(&((*t).to_owned(), code.clone())));
-                    let row = Row {
-                        kind: row.kind,
-                        in_default: row.in_default,
-                        targets: row.targets.clone(),
-                        paths: row.paths.clone(),
-                    };
-                    rows.insert((of, code.clone()), row);
-                }
+        left_out.extend(
+            reasons
+                .into_iter()
+                .map(|why| (base.clone(), code.clone(), why)),
+        );
+        let is_everywhere = base == "Resource" || base == "DomainResource";
+        let types = ResourceType::all().map(|t| t.name().to_owned());
+        for of in types.filter(|of| is_everywhere || of == base) {
+            let is_default = |t: &str| defaults.contains(&(t.to_owned(), code.clone()));
+            if let Some(mut row) = row.clone() {
+                row.in_default = is_default(&of) || is_default("*");
+                rows.insert((of, code.clone()), row);
             }
-            Err(why) => left_out.push((base, code, why)),
         }
     }
     for (of, code) in &defaults {
@@ -145,29 +114,19 @@ pub fn compile(r4: &Path) -> Result<Compiled, String> {
     })
 }
 
-fn read_elements(text: &str) -> Elements {
-    let list = |column: Option<&&str>| -> Vec<String> {
-        column
-            .into_iter()
-            .flat_map(|c| c.split('|'))
-            .filter(|t| !t.is_empty())
-            .map(str::to_owned)
-            .collect()
-    };
-    let rows = text.lines().skip(1).filter_map(|line| {
-        let columns: Vec<&str> = line.split('\t').collect();
-        let element = Element {
-            types: list(columns.get(5)),
-            targets: list(columns.get(6)),
-        };
-        Some(((*columns.get(2)?).to_owned(), element))
-    });
-    rows.collect()
+/// A search parameter of one type, as R4 or the profile has it.
+struct Asked {
+    base: String,
+    code: String,
+    kind: String,
+    expression: String,
+    targets: Vec<String>,
 }
 
-type Asked = (String, String, String, String, Vec<String>);
+/// (type, code).
+type Name = (String, String);
 
-fn read_profile() -> Result<(BTreeSet<(String, String)>, Vec<Asked>), String> {
+fn read_profile() -> Result<(BTreeSet<Name>, Vec<Asked>), String> {
     let (mut defaults, mut added) = (BTreeSet::new(), Vec::new());
     for line in PROFILE
         .lines()
@@ -180,13 +139,13 @@ fn read_profile() -> Result<(BTreeSet<(String, String)>, Vec<Asked>), String> {
                     .map(|code| (of.to_owned(), code.to_owned())),
             ),
             ["add", of, code, kind, expression] => {
-                added.push((
-                    of.to_owned(),
-                    code.to_owned(),
-                    kind.to_owned(),
-                    expression.to_owned(),
-                    Vec::new(),
-                ));
+                added.push(Asked {
+                    base: of.to_owned(),
+                    code: code.to_owned(),
+                    kind: kind.to_owned(),
+                    expression: expression.to_owned(),
+                    targets: Vec::new(),
+                });
             }
             _ => return Err(format!("profile.tsv: {line}")),
         }
@@ -197,13 +156,16 @@ fn read_profile() -> Result<(BTreeSet<(String, String)>, Vec<Asked>), String> {
 /// One parameter; beside it the reasons why some of its paths were left out.
 fn compile_one(
     elements: &Elements,
-    base: &str,
-    code: &str,
-    kind: &str,
-    expression: &str,
-    targets: &[String],
-) -> Result<(Row, Vec<String>), String> {
-    let kind = match kind {
+    parameter: &Asked,
+) -> Result<(Option<Row>, Vec<String>), String> {
+    let Asked {
+        base,
+        code,
+        expression,
+        targets,
+        ..
+    } = parameter;
+    let kind = match parameter.kind.as_str() {
         "string" => "String",
         "token" => "Token",
         "reference" => "Reference",
@@ -213,13 +175,15 @@ fn compile_one(
         "uri" => "Uri",
         other => return Err(format!("of type {other}")),
     };
-    let row = |targets, paths| Row {
-        kind,
-        in_default: false,
-        targets,
-        paths,
+    let row = |targets, paths| {
+        Some(Row {
+            kind,
+            in_default: false,
+            targets,
+            paths,
+        })
     };
-    match (base, code) {
+    match (base.as_str(), code.as_str()) {
         // `deceased.exists() and deceased != false` is a boolean that every Patient has.
         ("Patient", "deceased") => {
             let paths = [
@@ -332,195 +296,6 @@ fn takes(kind: &str, of: &str) -> bool {
         ),
         _ => matches!(of, "uri" | "url" | "canonical" | "oid" | "uuid"),
     }
-}
-
-/// `text` at the `at`s outside parentheses and quotes.
-fn split(text: &str, at: char) -> Vec<&str> {
-    let (mut depth, mut quoted, mut start, mut parts) = (0, false, 0, Vec::new());
-    for (i, c) in text.char_indices() {
-        match c {
-            '\'' => quoted = !quoted,
-            '(' | '[' if !quoted => depth += 1,
-            ')' | ']' if !quoted => depth -= 1,
-            _ if c == at && depth == 0 && !quoted => {
-                parts.push(text[start..i].trim());
-                start = i + c.len_utf8();
-            }
-            _ => {}
-        }
-    }
-    parts.push(text[start..].trim());
-    parts
-}
-
-fn read_steps(text: &str) -> Result<Vec<Step>, String> {
-    if let [path, of] = text.split(" as ").collect::<Vec<_>>()[..]
-        && !of.contains(')')
-    {
-        let mut steps = read_steps(path.trim())?;
-        steps.push(Step::As(of.trim().into()));
-        return Ok(steps);
-    }
-    let mut steps = Vec::new();
-    for part in split(text, '.') {
-        let inside = |head: &str| {
-            part.strip_prefix(head)
-                .and_then(|rest| rest.strip_suffix(')'))
-                .map(str::trim)
-        };
-        if let Some(inner) = inside("(") {
-            steps.extend(read_steps(inner)?);
-        } else if let Some(of) = inside("as(") {
-            steps.push(Step::As(of.into()));
-        } else if let Some(condition) = inside("where(") {
-            steps.push(read_condition(condition)?);
-        } else if part.chars().all(char::is_alphanumeric) {
-            steps.push(Step::Name(part.into()));
-        } else {
-            return Err(format!(
-                "`{part}` is not of the compiled subset of FHIRPath"
-            ));
-        }
-    }
-    Ok(steps)
-}
-
-fn read_condition(text: &str) -> Result<Step, String> {
-    if let Some(of) = text.strip_prefix("resolve() is ") {
-        return Ok(Step::ResolvesTo(of.trim().into()));
-    }
-    let equal = text
-        .split_once('=')
-        .map(|(name, value)| (name.trim(), value.trim()));
-    match equal
-        .and_then(|(name, value)| Some((name, value.strip_prefix('\'')?.strip_suffix('\'')?)))
-    {
-        Some((name, value)) => Ok(Step::Equal(name.into(), value.into())),
-        None => Err(format!(
-            "`where({text})` is not of the compiled subset of FHIRPath"
-        )),
-    }
-}
-
-/// Follows the steps through R4's elements.
-fn resolve(elements: &Elements, base: &str, steps: &[Step]) -> Result<Vec<Leaf>, String> {
-    /// Where a path has come to: the JSON path, the choice not yet made, R4's path of the element.
-    struct At {
-        path: String,
-        choice: bool,
-        element: String,
-    }
-    let mut at = At {
-        path: String::new(),
-        choice: false,
-        element: base.into(),
-    };
-    let mut wanted: Option<String> = None;
-    for step in steps {
-        match step {
-            Step::Name(name) => {
-                let inside = if at.path.is_empty() {
-                    base.to_owned()
-                } else {
-                    content(elements, &at.element, at.choice)?
-                };
-                let element = format!("{inside}.{name}");
-                let choice = !elements.contains_key(&element);
-                let element = if choice { element + "[x]" } else { element };
-                if !elements.contains_key(&element) {
-                    return Err(format!("R4 has no element {element}"));
-                }
-                let dot = if at.path.is_empty() { "" } else { "." };
-                at = At {
-                    path: format!("{}{dot}{name}", at.path),
-                    choice,
-                    element,
-                };
-            }
-            Step::As(of) => {
-                let element = elements.get(&at.element).ok_or("no element")?;
-                if at.choice {
-                    let allowed = element.types.iter().any(|t| t == of);
-                    if !allowed {
-                        return Err(format!("{} is never a {of}", at.element));
-                    }
-                    // From here on the element stands for one type of the choice.
-                    at = At {
-                        path: format!("{}{}", at.path, capital(of)),
-                        choice: false,
-                        element: format!("{}:{of}", at.element),
-                    };
-                } else if element.types != [of.clone()] {
-                    return Err(format!("{} is never a {of}", at.element));
-                }
-            }
-            Step::ResolvesTo(of) => wanted = Some(of.clone()),
-            Step::Equal(name, value) => {
-                let _ = write!(at.path, "[{name}={value}]");
-            }
-        }
-    }
-    let (element, only) = match at.element.rsplit_once("]:") {
-        Some((choice, of)) => (format!("{choice}]"), Some(of.to_owned())),
-        None => (at.element.clone(), None),
-    };
-    let element = elements.get(&element).ok_or("no element")?;
-    let leaves = element
-        .types
-        .iter()
-        .filter(|t| only.as_ref().is_none_or(|only| only == *t))
-        .map(|of| {
-            let kind = if of.starts_with("http://hl7.org/fhirpath/") {
-                "string"
-            } else {
-                of
-            };
-            let filter = wanted
-                .as_ref()
-                .map(|of| format!("({of})"))
-                .unwrap_or_default();
-            let suffix = if at.choice {
-                capital(of)
-            } else {
-                String::new()
-            };
-            Leaf {
-                path: format!("{}{suffix}:{kind}{filter}", at.path),
-                kind: kind.to_owned(),
-                targets: wanted
-                    .iter()
-                    .cloned()
-                    .chain(element.targets.iter().filter(|_| wanted.is_none()).cloned())
-                    .collect(),
-            }
-        });
-    Ok(leaves.collect())
-}
-
-/// R4's path under which the members of this element stand.
-fn content(elements: &Elements, at: &str, choice: bool) -> Result<String, String> {
-    if let Some((_, of)) = at.rsplit_once("]:") {
-        return Ok(of.into());
-    }
-    let types = elements
-        .get(at)
-        .map(|e| e.types.as_slice())
-        .unwrap_or_default();
-    match types {
-        _ if choice => Err(format!("{at} is a choice")),
-        [one] if one == "BackboneElement" || one == "Element" => Ok(at.into()),
-        [one] if one.starts_with('#') => Ok(one[1..].into()),
-        [one] => Ok(one.clone()),
-        _ => Err(format!("{at} has no single type")),
-    }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars
-        .next()
-        .map(|c| c.to_uppercase().chain(chars).collect())
-        .unwrap_or_default()
 }
 
 fn print(rows: &BTreeMap<(String, String), Row>, left_out: &[(String, String, String)]) -> String {
