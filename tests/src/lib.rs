@@ -1,7 +1,11 @@
 //! What the scenarios share: throw-away vaults and records.
 
+pub mod generate;
+pub mod oracle;
 pub mod search_parameters;
 pub mod slow_extract;
+pub mod synthea;
+pub mod vectors;
 
 use pocketchart_core::access::{
     AccessError, EditState, Guard, PeerId, PeerSettings, Person, Saved,
@@ -223,6 +227,11 @@ impl Device {
             .find(|p| p.name.reference == name(name_text))
             .map(|p| p.state)
     }
+}
+
+/// What a scenario cannot do without.
+fn required<T, E: std::error::Error>(result: Result<T, E>) -> T {
+    result.unwrap_or_else(|e| fail(&e))
 }
 
 #[allow(clippy::panic)] // A scenario that cannot be set up has failed.
