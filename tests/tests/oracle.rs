@@ -235,11 +235,7 @@ fn generated_searches_find_something_and_pages_add_up() {
         all += usize::from(ids.len() == of_kind);
         for criterion in &case.query.criteria {
             let shown = format!("{:?}", criterion.condition);
-            let kind: String = shown
-                .split(|c: char| c == ' ' || c == '"')
-                .next()
-                .unwrap()
-                .into();
+            let kind: String = shown.split([' ', '"']).next().unwrap().into();
             let kind = if kind.contains("Id(") {
                 "Id".into()
             } else {
