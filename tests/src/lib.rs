@@ -4,6 +4,8 @@ pub mod generate;
 pub mod oracle;
 pub mod search_parameters;
 pub mod slow_extract;
+pub mod synthea;
+pub mod vectors;
 
 use pocketchart_core::access::{
     AccessError, EditState, Guard, PeerId, PeerSettings, Person, Saved,

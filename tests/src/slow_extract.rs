@@ -146,6 +146,12 @@ fn make(kind: ParameterKind, of: &str, value: &Value, out: &mut Vec<Found1<'stat
         }
         (ParameterKind::Date, "Period") => out.extend(period(value).map(Found1::Date)),
         (ParameterKind::Date, "Timing") => out.extend(timing(value).map(Found1::Date)),
+        (ParameterKind::Date, "instant") => {
+            out.extend(date(value).map(|span| {
+                let end = Instant::from_epoch_ms(span.first.epoch_ms() + 1);
+                Found1::Date(Span { end, ..span })
+            }));
+        }
         (ParameterKind::Date, _) => out.extend(date(value).map(Found1::Date)),
         (ParameterKind::Number, "Range") => {
             for end in ["low", "high"]
@@ -179,9 +185,22 @@ fn make(kind: ParameterKind, of: &str, value: &Value, out: &mut Vec<Found1<'stat
                     .map(|value| Found1::Quantity {
                         value,
                         system: system.into(),
-                        code: code.into(),
+                        code: code.clone().into(),
                     }),
             );
+            let unit = text("unit");
+            if of != "Money" && !unit.is_empty() && unit != code {
+                out.extend(
+                    value
+                        .get("value")
+                        .and_then(number)
+                        .map(|value| Found1::Quantity {
+                            value,
+                            system: "".into(),
+                            code: unit.into(),
+                        }),
+                );
+            }
         }
         (ParameterKind::Uri, _) => {
             out.extend(itself.map(|text| Found1::Uri(text.to_owned().into())))

@@ -9,6 +9,7 @@ mod values;
 pub use scalars::{Exact, date};
 pub use values::{Found, local, values};
 
+use crate::generate::Case;
 use pocketchart_core::fhir::fold::fold;
 use pocketchart_core::fhir::params::Parameter;
 use pocketchart_core::fhir::search::{
@@ -20,7 +21,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 /// One page of an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// Ids of the matches, in order.
     pub ids: Vec<String>,
@@ -73,6 +74,29 @@ pub fn page(records: &[Value], query: &Query, now: Instant, number: usize) -> Pa
         total: query.total.then_some(all.len()),
         included,
     }
+}
+
+/// Walks all pages of a case and compares another engine's with the oracle's. `answer` gives the engine's page of that
+/// number (the first is 0). The engine must hold exactly the case's records, stored in their order, under the
+/// `_lastUpdated` of their `meta`, and must be asked at `case.now`.
+///
+/// # Errors
+/// What differs, with the search; it can hold values, so it is for made-up data only.
+pub fn compare(case: &Case, mut answer: impl FnMut(usize) -> Page) -> Result<(), String> {
+    for number in 0.. {
+        let expected = page(&case.records, &case.query, case.now, number);
+        let found = answer(number);
+        if found != expected {
+            let query = &case.query;
+            return Err(format!(
+                "{query}, page {number}:\nexpected {expected:?}\nfound    {found:?}"
+            ));
+        }
+        if !expected.more {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn matches<'a>(records: &'a [Value], query: &Query, now: Instant) -> Vec<&'a Value> {

@@ -3,6 +3,9 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+/// The last millisecond of 9999: nothing ends later.
+const LAST: i64 = 253_402_300_799_999;
+
 /// `[first, end)` in ms since 1970 of a FHIR date, dateTime or instant of any precision. A missing zone means UTC.
 pub fn date(text: &str) -> Option<(i64, i64)> {
     let (day, time) = match text.split_once('T') {
@@ -35,7 +38,7 @@ pub fn date(text: &str) -> Option<(i64, i64)> {
     };
     const DAY: i64 = 86_400_000;
     let Some(time) = time else {
-        return Some((start * DAY, end * DAY));
+        return Some((start * DAY, (end * DAY).min(LAST)));
     };
     date?;
     let zone_at = time.find(['Z', '+', '-']).unwrap_or(time.len());

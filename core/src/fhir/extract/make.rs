@@ -4,7 +4,7 @@ use super::plan::{Make, Slot};
 use super::walk::{Scalar, Slots};
 use super::{Found, Value, period};
 use crate::fhir::instant::Span;
-use crate::fhir::{Reference, ResourceType};
+use crate::fhir::{Instant, Reference, ResourceType};
 use std::borrow::Cow;
 
 /// System of Money's currencies (R4 search, 3.1.1.4.11).
@@ -33,6 +33,12 @@ pub(super) fn from_scalar<'a>(
             Make::Date => {
                 if let Ok(span) = Span::parse(text) {
                     push(Value::Date(span));
+                }
+            }
+            Make::Instant => {
+                if let Ok(Span { first, .. }) = Span::parse(text) {
+                    let end = Instant::from_epoch_ms(first.epoch_ms() + 1);
+                    push(Value::Date(Span { first, end }));
                 }
             }
             Make::Canonical => {
@@ -86,6 +92,23 @@ pub(super) fn from_object<'a>(
         _ => None,
     };
     out.extend(value.map(|value| Found { parameter, value }));
+    if make == Make::Quantity {
+        out.extend(printed_unit(slots).map(|value| Found { parameter, value }));
+    }
+}
+
+/// `5||mg` finds the unit's code or the unit as printed (R4 search, quantity): where both stand there and differ, the
+/// printed one is a second value, without a system.
+fn printed_unit<'a>(slots: &Slots<'a>) -> Option<Value<'a>> {
+    let (code, unit) = (slots.text(Slot::Second), slots.text(Slot::Fourth));
+    if code.is_empty() || unit.is_empty() || code == unit {
+        return None;
+    }
+    Some(Value::Quantity {
+        value: slots.number(Slot::Third)?,
+        system: Cow::Borrowed(""),
+        code: unit,
+    })
 }
 
 /// `false` for a parameter that says so where nothing was found.

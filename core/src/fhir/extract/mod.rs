@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(
             found(text),
             [
-                "_lastUpdated=2024-02-29T10:00:00.000Z 2024-02-29T10:00:01.000Z",
+                "_lastUpdated=2024-02-29T10:00:00.000Z 2024-02-29T10:00:00.001Z",
                 "_tag=s|t",
                 "active=|true",
                 "identifier=urn:mrn|7",

@@ -73,6 +73,8 @@ pub(super) enum Make {
     /// Of a canonical or uri; found with its version and without.
     Canonical,
     Date,
+    /// R4 gives an instant no width, whatever its digits.
+    Instant,
     Period,
     Timing,
     Number,
@@ -253,6 +255,7 @@ fn leaf(kind: ParameterKind, path: &Path) -> Option<(Make, &'static [(&'static s
         (ParameterKind::Reference, _) => Make::Canonical,
         (ParameterKind::Date, "Period") => Make::Period,
         (ParameterKind::Date, "Timing") => Make::Timing,
+        (ParameterKind::Date, "instant") => Make::Instant,
         (ParameterKind::Date, _) => Make::Date,
         (ParameterKind::Number, "Quantity") => Make::NumberOfQuantity,
         (ParameterKind::Number, _) => Make::Number,

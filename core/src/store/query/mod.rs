@@ -211,6 +211,9 @@ impl<'r, 'c> Run<'r, 'c> {
     }
 
     fn choose_way(&mut self) -> Result<Way, StoreError> {
+        if self.is_empty() {
+            return Ok(Way::Gathered);
+        }
         if self.time_driver().is_some() {
             return Ok(Way::ByTime);
         }
@@ -289,6 +292,9 @@ impl<'r, 'c> Run<'r, 'c> {
 
     /// Number of all matches.
     fn total(&mut self) -> Result<u64, StoreError> {
+        if self.is_empty() {
+            return Ok(0);
+        }
         let mut statement = Statement::new("SELECT count(DISTINCT d.rid)");
         let driver = self.best_driver()?;
         self.from_driver(&mut statement, driver)?;
