@@ -1,5 +1,7 @@
 //! The parameter table is what the tool makes, and the fast extraction finds what the slow one finds.
 
+#![allow(clippy::unwrap_used)]
+
 use pocketchart_core::fhir::extract::{self, Found};
 use pocketchart_core::fhir::params::{self, Profile};
 use pocketchart_core::fhir::{Resource, ResourceType};

@@ -213,14 +213,14 @@ fn passes(filters: &[Filter], member: &str, scalar: &Scalar<'_>) -> u32 {
 
 /// Takes back what was found under an object that a filter refuses.
 fn drop_found(out: &mut Vec<Found<'_>>, from: usize, parameters: &[u16]) {
-    let mut at = from;
-    while at < out.len() {
-        if parameters.contains(&out[at].parameter) {
-            out.remove(at);
-        } else {
-            at += 1;
+    let mut kept = from;
+    for at in from..out.len() {
+        if !parameters.contains(&out[at].parameter) {
+            out.swap(kept, at);
+            kept += 1;
         }
     }
+    out.truncate(kept);
 }
 
 /// What the plan wants of the member behind a name.
