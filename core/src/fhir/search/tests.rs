@@ -138,6 +138,29 @@ fn a_date_is_widened_by_a_tenth_of_its_distance_from_now() {
 }
 
 #[test]
+fn dates_at_the_ends_of_the_calendar_print_as_themselves() {
+    for text in [
+        "0001",
+        "0001-01-01",
+        "0001-01-01T00:00Z",
+        "0001-01-01T00:00:00.0001Z",
+        "0001-01-01T00:00:00%2B05:00",
+        "9999",
+        "9999-12",
+        "9999-12-31",
+        "9999-12-31T23:59Z",
+        "9999-12-31T23:59:59.999Z",
+        "9999-12-31T23:59:59.9999Z",
+        "9999-12-31T23:59:59-05:00",
+        "1969-12-31T23:59:59.9999999Z",
+        "2013-03-14T00:00:00-00:00",
+    ] {
+        let query = parse(&format!("Patient?birthdate=ge{text}"));
+        assert_eq!(parse(&query.to_string()), query, "{text}");
+    }
+}
+
+#[test]
 fn what_is_not_answered_is_named() {
     for (query, message) in [
         ("Patient?nam=x", "unknown search parameter nam"),
