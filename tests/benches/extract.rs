@@ -44,10 +44,6 @@ fn main() {
             count
         });
     }
-    measure("parse + clinical time", &lines, |line| {
-        let resource = Resource::parse(line.as_bytes());
-        usize::from(resource.is_ok_and(|r| extract::clinical_time(&r).is_some()))
-    });
 }
 
 fn measure<'a>(name: &str, lines: &[&'a str], mut each: impl FnMut(&'a str) -> usize) {

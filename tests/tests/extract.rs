@@ -99,7 +99,6 @@ fn compare(text: &str) -> usize {
             resource.name()
         );
     }
-    extract::clinical_time(&resource);
     extract::patients(&resource);
     count
 }

@@ -470,3 +470,80 @@ async fn a_vault_with_waiting_changes_or_a_server_is_no_hub() {
         Err(HubError::Access(AccessError::VaultOfADevice))
     ));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_of_the_hub_are_those_of_the_store() {
+    let hub = TestHub::start().await;
+    let client = hub.client();
+    for (id, family) in [("a", "M\u{fc}ller"), ("b", "Muller"), ("c", "Smith")] {
+        let text = format!(
+            "{{\"resourceType\":\"Patient\",\"id\":\"{id}\",\"name\":[{{\"family\":\"{family}\"}}],\"birthDate\":\"198{}\"}}",
+            id.len()
+        );
+        client
+            .put(&format!("Patient/{id}"), &text, None)
+            .await
+            .unwrap();
+        let text = observation(&format!("o-{id}"), id, "1");
+        client
+            .put(&format!("Observation/o-{id}"), &text, None)
+            .await
+            .unwrap();
+    }
+    let answer = client
+        .get("Patient?name=mul&_total=accurate&_revinclude=Observation:patient&_count=1")
+        .await
+        .unwrap();
+    let bundle = Bundle::parse(&answer.text).unwrap();
+    assert!(answer.text.contains("\"total\":2"), "{}", answer.text);
+    let modes: Vec<_> = bundle
+        .entry
+        .iter()
+        .map(|e| e.search.as_ref().unwrap().mode.to_string())
+        .collect();
+    assert_eq!(modes, ["match", "include"]);
+    assert!(bundle.link("next").is_some());
+    let statement = client.get("metadata").await.unwrap().text;
+    assert!(statement.contains("{\"name\":\"birthdate\",\"type\":\"date\"}"));
+}
+
+/// Records that were imported before the hub first started get their first version then.
+#[tokio::test(flavor = "multi_thread")]
+async fn imported_records_are_served_with_a_version() {
+    use pocketchart_core::access::Importing;
+    let home = tempfile::tempdir().unwrap();
+    let (guard, _) = make_vault(home.path());
+    let text = patient("a", "1");
+    let how = Importing {
+        as_edits: false,
+        durable: true,
+        at: pocketchart_core::fhir::Instant::from_epoch_ms(5),
+    };
+    guard
+        .import(&[("x".into(), 1)], &[resource(&text)], how)
+        .unwrap();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let hub = pocketchart_hub::Hub::start(guard.clone(), home.path(), address)
+        .await
+        .unwrap();
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap();
+    let (ca, token) = (read(&hub.ready().ca_file), read(&hub.ready().token_file));
+    let client = Server::new(&hub.ready().url, Some(&ca), Some(&token)).unwrap();
+    let served = client.get("Patient/a").await.unwrap();
+    assert_eq!((served.status, served.version.as_deref()), (200, Some("1")));
+    assert_eq!(
+        client
+            .put("Patient/a", &served.text, Some("1"))
+            .await
+            .unwrap()
+            .version
+            .as_deref(),
+        Some("2")
+    );
+    // From then on the vault is changed through the hub only.
+    assert!(
+        guard
+            .import(&[("x".into(), 1)], &[resource(&text)], how)
+            .is_err()
+    );
+}

@@ -4,6 +4,8 @@
 #![cfg(target_os = "linux")]
 #![allow(missing_docs, clippy::unwrap_used)]
 
+use pocketchart_core::access::Importing;
+use pocketchart_core::fhir::Instant;
 use pocketchart_core::fhir::search::Query;
 use pocketchart_tests::*;
 use std::fs::File;
@@ -89,6 +91,22 @@ async fn nothing_is_left_after_lock() {
             guard.delete(&name(&format!("Patient/p{n}"))).unwrap();
         }
         guard.check().unwrap();
+        // An import, dictionaries made of it, and bodies packed with them.
+        let texts: Vec<String> = (0..1300)
+            .map(|n| observation(&format!("o{n}"), "p1", &format!("\"{canary} {n}\"")))
+            .collect();
+        let resources: Vec<_> = texts.iter().map(|text| resource(text)).collect();
+        let how = Importing {
+            as_edits: false,
+            durable: true,
+            at: Instant::from_epoch_ms(1_000),
+        };
+        guard
+            .import(&[("x".into(), resources.len())], &resources, how)
+            .unwrap();
+        assert!(guard.repack(|| true).unwrap());
+        let sorted = Query::parse("Observation?_sort=status,-date&_count=100").unwrap();
+        assert_eq!(guard.search(&sorted).unwrap().records.len(), 100);
         let held = guard.get(&name("Patient/p99")).unwrap().unwrap();
         assert!(held.text.contains(&canary));
         assert!(copies() > 0, "the search finds what is there");
@@ -96,5 +114,6 @@ async fn nothing_is_left_after_lock() {
     guard.lock().unwrap();
     assert_eq!(copies(), 0, "copies left after lock");
     // And the records are still there.
-    assert_eq!(unlock(home.path()).status().unwrap().counts[0].1, 250);
+    let counts = unlock(home.path()).status().unwrap().counts;
+    assert_eq!((counts[0].1, counts[1].1), (1300, 250));
 }

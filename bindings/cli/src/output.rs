@@ -46,6 +46,17 @@ pub(crate) fn grouped(n: u64) -> String {
     out
 }
 
+/// A bar on a terminal; hidden elsewhere.
+pub(crate) fn bar(global: &Global, message: &'static str) -> ProgressBar {
+    if global.json || global.quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0).with_message(message);
+    let style = ProgressStyle::with_template("{msg:<40} {wide_bar} {pos}/{len}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
 /// How far a sync is: a bar on a terminal, objects with `--json`, else nothing.
 pub(crate) struct SyncProgress {
     bar: Option<ProgressBar>,

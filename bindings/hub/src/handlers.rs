@@ -35,8 +35,17 @@ pub(crate) fn search(guard: &Guard, base: &Base, kind: &str, parameters: &str) -
     let mut links = vec![("self", this.as_str())];
     links.extend(next.as_deref().map(|next| ("next", next)));
     let mut bundle = Writer::new("searchset", &links);
+    if let Some(total) = page.total {
+        bundle.total(total);
+    }
     for record in &page.records {
         bundle.found(
+            &format!("{}/{}", base.0, record.name.reference),
+            &record.text,
+        );
+    }
+    for record in &page.included {
+        bundle.included(
             &format!("{}/{}", base.0, record.name.reference),
             &record.text,
         );

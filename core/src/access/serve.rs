@@ -72,7 +72,18 @@ impl Guard {
                 }
                 Ok(tx.set_served()?)
             })
-        })
+        })?;
+        // What was imported before gets its first version, some records at a time.
+        let mut left = true;
+        while left {
+            left = self.written("serve", |guard| {
+                guard.write(Durability::Normal, |tx| {
+                    let at = tx.next_stamp(guard.shared.clock.now())?;
+                    tx.adopt_step(at)
+                })
+            })?;
+        }
+        Ok(())
     }
 
     /// Reads one record for a client.

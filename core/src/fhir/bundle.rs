@@ -148,12 +148,26 @@ impl Writer {
         Self { out, entries: 0 }
     }
 
+    /// The number of all matches; before the first entry.
+    pub fn total(&mut self, total: u64) {
+        self.out += &format!(",\"total\":{total}");
+    }
+
     /// One search match.
     pub fn found(&mut self, full_url: &str, resource: &str) {
+        self.listed(full_url, resource, "match");
+    }
+
+    /// One record that `_include` or `_revinclude` brings along.
+    pub fn included(&mut self, full_url: &str, resource: &str) {
+        self.listed(full_url, resource, "include");
+    }
+
+    fn listed(&mut self, full_url: &str, resource: &str, mode: &str) {
         self.open();
         self.out += &format!("\"fullUrl\":{},\"resource\":", json::quoted(full_url));
         self.out += resource;
-        self.out += ",\"search\":{\"mode\":\"match\"}}";
+        self.out += &format!(",\"search\":{{\"mode\":\"{mode}\"}}}}");
     }
 
     /// One write of a transaction. `if_match` is a version, not an ETag; `create` asks that nothing stands there yet.

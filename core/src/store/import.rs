@@ -84,6 +84,7 @@ impl Tx<'_> {
         batch: &[Resource<'_>],
         at_ms: i64,
     ) -> Result<Vec<Imported>, StoreError> {
+        self.must_not_be_served()?;
         let mut order: Vec<usize> = (0..batch.len()).collect();
         // Stable: resources of one name stay in the order they came in.
         order.sort_by(|a, b| batch[*a].name().cmp(batch[*b].name()));

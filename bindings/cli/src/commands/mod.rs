@@ -9,6 +9,7 @@ pub(crate) mod vault;
 
 use crate::args::Global;
 use crate::failure::Failure;
+use crate::output;
 use crate::secrets;
 use pocketchart_core::access::{Guard, Person};
 use pocketchart_core::clock::SystemClock;
@@ -37,7 +38,22 @@ fn open(global: &Global) -> Result<Guard, Failure> {
             "pocketchart: warning: {lost}. `pocketchart vault check --accept-loss` ends this warning"
         );
     }
+    if guard.index_is_old()? {
+        let bar = output::bar(global, "indexing anew for this version of the program");
+        guard.reindex(|progress| {
+            bar.set_length(progress.total);
+            bar.set_position(progress.done);
+            true
+        })?;
+        bar.finish_and_clear();
+    }
     Ok(guard)
+}
+
+/// Packs what came in tighter. It can stop at any time, so that nobody has to wait for it.
+fn tidy(guard: &Guard) -> Result<(), Failure> {
+    guard.repack(|| true)?;
+    Ok(())
 }
 
 /// The runtime for commands that talk to a network.

@@ -150,6 +150,7 @@ fn sync_with(
     let report = runtime.block_on(run.run())?;
     drop(bars);
     tell(global, url, &report);
+    super::tidy(guard)?;
     Ok(report.skipped)
 }
 

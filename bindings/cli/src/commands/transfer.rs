@@ -3,7 +3,7 @@
 use super::with_session;
 use crate::args::Global;
 use crate::failure::Failure;
-use crate::output::{ImportProgress, count, say};
+use crate::output::{ImportProgress, count, line, say};
 use pocketchart_core::fhir::ResourceId;
 use pocketchart_core::transfer::{Export, Import, ImportReport};
 use serde_json::json;
@@ -21,15 +21,18 @@ pub(crate) fn import(
 ) -> Result<ExitCode, Failure> {
     let bar = ImportProgress::new(global);
     let report = with_session(global, |session| {
+        let guard = session.guard()?;
         let import = Import {
-            guard: &session.guard()?,
+            guard: &guard,
             as_edits,
             progress: &mut |progress| {
                 bar.show(progress);
                 true
             },
         };
-        Ok(import.run(paths)?)
+        let report = import.run(paths)?;
+        super::tidy(&guard)?;
+        Ok(report)
     });
     drop(bar);
     let report = report?;
@@ -44,9 +47,8 @@ pub(crate) fn import(
 fn tell(global: &Global, report: &ImportReport, as_edits: bool) {
     if global.json {
         for refusal in &report.refusals {
-            println!(
-                "{}",
-                json!({
+            line(
+                &json!({
                     "refused": {
                         "file": &*refusal.file,
                         "line": refusal.line,
@@ -55,13 +57,11 @@ fn tell(global: &Global, report: &ImportReport, as_edits: bool) {
                         "reason": refusal.reason.to_string(),
                     }
                 })
+                .to_string(),
             );
         }
         for record in &report.unresolved {
-            println!(
-                "{}",
-                json!({ "unresolved": { "name": record.name.to_string(), "references": record.references } })
-            );
+            line(&json!({ "unresolved": { "name": record.name.to_string(), "references": record.references } }).to_string());
         }
     } else {
         for refusal in report.refusals.iter().take(SHOWN) {

@@ -95,12 +95,6 @@ pub fn extract<'a>(resource: &Resource<'a>, profile: Profile, out: &mut Vec<Foun
     }
 }
 
-/// When what the record tells happened, in ms since 1970: the clinical time that "newest of a patient" sorts by.
-/// `None` when it says nothing of the kind, as a Location does.
-pub fn clinical_time(resource: &Resource<'_>) -> Option<i64> {
-    period::clinical_time(resource)
-}
-
 /// Patients the resource is about, each once, sorted. A Patient is about itself.
 pub fn patients(resource: &Resource<'_>) -> Vec<Reference> {
     let mut patients = Vec::new();
@@ -231,36 +225,6 @@ mod tests {
                 "component-code=|a",
             ]
         );
-    }
-
-    #[test]
-    fn what_happened_when() {
-        let time = |members: &str| {
-            let text = format!(r#"{{"resourceType":"Observation","id":"1",{members}}}"#);
-            clinical_time(&Resource::parse_text(&text).unwrap())
-        };
-        let at = |text| Some(Span::parse(text).unwrap().first.epoch_ms());
-        assert_eq!(
-            time(r#""issued":"2025-01-01T00:00:00Z","effectiveDateTime":"2024-02""#),
-            at("2024-02")
-        );
-        assert_eq!(
-            time(r#""issued":"2025-01-01T00:00:00Z","effectiveDateTime":"bad""#),
-            at("2025-01-01")
-        );
-        assert_eq!(
-            time(r#""period":{"start":"2023","end":"2024"}"#),
-            at("2023")
-        );
-        assert_eq!(
-            time(r#""period":{"end":"2024-01-01"}"#),
-            at("2024-01-02").map(|ms| ms - 1)
-        );
-        assert_eq!(
-            time(r#""effectiveTiming":{"event":["2024","2023"]}"#),
-            at("2023")
-        );
-        assert_eq!(time(r#""birthDate":[],"period":{}"#), None);
     }
 
     #[test]

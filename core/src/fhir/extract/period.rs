@@ -1,7 +1,7 @@
 //! Periods and Timings as spans, and the one moment of a record that "newest first" means.
 
 use crate::fhir::instant::Span;
-use crate::fhir::{Instant, Resource, json};
+use crate::fhir::{Instant, json};
 use serde_json::value::RawValue;
 
 /// The span of a Period whose ends have been read. `None` for an end: not there, so open; `Some(None)`: there but
@@ -61,71 +61,4 @@ fn last<'a>(members: &[json::Member<'a>], name: &str) -> Option<&'a RawValue> {
 
 fn date(raw: &RawValue) -> Option<Span> {
     Span::parse(&json::string(raw)?).ok()
-}
-
-/// Where a record says when it happened, best first.
-const MOMENTS: [&str; 33] = [
-    "effectiveDateTime",
-    "effectivePeriod",
-    "effectiveInstant",
-    "effectiveTiming",
-    "onsetDateTime",
-    "onsetPeriod",
-    "period",
-    "started",
-    "start",
-    "authoredOn",
-    "authored",
-    "occurrenceDateTime",
-    "occurrencePeriod",
-    "occurrenceTiming",
-    "performedDateTime",
-    "performedPeriod",
-    "whenHandedOver",
-    "whenPrepared",
-    "sent",
-    "timestamp",
-    "billablePeriod",
-    "recordedDate",
-    "recorded",
-    "issued",
-    "dateAsserted",
-    "startDate",
-    "date",
-    "dateTime",
-    "created",
-    "receivedTime",
-    "authoredDate",
-    "identifiedDateTime",
-    "birthDate",
-];
-
-/// When what the record tells happened, in ms since 1970: the first moment of the best element that holds a date, or the
-/// last one where only an end is known. `None` when it says nothing of the kind, as a Location does.
-pub(super) fn clinical_time(resource: &Resource<'_>) -> Option<i64> {
-    let mut best: Option<(usize, i64)> = None;
-    for (name, raw) in resource.members() {
-        let Some(rank) = MOMENTS.iter().position(|moment| *moment == name) else {
-            continue;
-        };
-        if best.is_some_and(|(known, _)| known <= rank) {
-            continue;
-        }
-        let span = match raw.get().as_bytes().first() {
-            Some(b'"') => date(raw),
-            Some(b'{') if name.ends_with("Timing") => timing(raw),
-            Some(b'{') => period(raw),
-            _ => None,
-        };
-        best = span.map(|span| (rank, moment(span))).or(best);
-    }
-    best.map(|(_, at_ms)| at_ms)
-}
-
-fn moment(span: Span) -> i64 {
-    if span.first == Instant::from_epoch_ms(i64::MIN) {
-        span.end.epoch_ms() - 1
-    } else {
-        span.first.epoch_ms()
-    }
 }
