@@ -443,7 +443,7 @@ fn doubles_are_an_error_in_one_transaction_only() {
     );
     assert_eq!(place.text("Patient/b"), None);
     for kind in ["collection", "batch"] {
-        let report = place.import("t.json", bundle(kind, &twice("POST")));
+        let report = place.import("t.json", bundle(kind, &twice("PUT")));
         assert_eq!(report.refused, 0, "{kind}");
         assert_eq!(
             place.text("Patient/a").unwrap(),

@@ -38,10 +38,10 @@ pub(super) fn choose(samples: &[String]) -> Vec<u8> {
     let mut walked = 0;
     for sample in samples {
         let bytes = sample.as_bytes();
-        if let Some(candidate) = best_piece(bytes, &shared) {
-            if best.is_none_or(|(worth, _)| candidate.0 > worth) {
-                best = Some(candidate);
-            }
+        if let Some(candidate) = best_piece(bytes, &shared)
+            && best.is_none_or(|(worth, _)| candidate.0 > worth)
+        {
+            best = Some(candidate);
         }
         walked += bytes.len();
         if walked >= stretch {

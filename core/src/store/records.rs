@@ -211,7 +211,7 @@ impl Tx<'_> {
         new: &NewBody<'_>,
     ) -> Result<(), StoreError> {
         let old = self.record_at(rid)?;
-        let before = old.as_ref().map(|old| parsed(old)).transpose()?;
+        let before = old.as_ref().map(parsed).transpose()?;
         let before = before
             .as_ref()
             .zip(old.as_ref())

@@ -1,23 +1,18 @@
 //! The import itself: from paths to records.
 
-use super::batch::{Batch, Item, Place};
-use super::names::{Identifiers, Links, NameList, Wanted, each_identifier};
+use super::batch::{Batch, Item, Place, absolute, is_search};
+use super::entry::{Head, Look, Piece};
+use super::names::{Identifiers, Links, NameList, Wanted};
 use super::rewrite::{Followed, Follower, Target, with_id};
 use super::scan::{Cut, ScanError, Scanner};
 use super::source::{Source, Sources};
-use super::unpack::{self, Head, Kind, Look, Outline, Piece};
+use super::unpack::{self, Kind, Outline};
 use super::{ImportReport, LISTED, Progress, Reason, Refusal, Unresolved};
-use crate::access::{AccessError, Guard, Imported, Importing};
+use crate::access::{AccessError, Guard, Importing};
 use crate::fhir::resource::MAX_BYTES;
-use crate::fhir::{InvalidResource, Reference, Resource, ResourceType};
-use std::borrow::Cow;
+use crate::fhir::{InvalidResource, Reference};
 use std::io::{self, BufRead};
 use std::path::PathBuf;
-
-/// Resources between two calls of the progress function.
-const STRIDE: u64 = 256;
-/// Records whose open references are tried again in one transaction.
-const AGAIN: usize = 1_000;
 
 /// An import into a vault.
 pub struct Import<'a> {
@@ -80,25 +75,26 @@ impl Import<'_> {
     }
 }
 
-struct Run<'a> {
-    guard: &'a Guard,
-    how: Importing,
+/// An import under way.
+pub(super) struct Run<'a> {
+    pub(super) guard: &'a Guard,
+    pub(super) how: Importing,
     progress: &'a mut dyn FnMut(Progress<'_>) -> bool,
     /// Length of the files that are done.
     bytes_before: u64,
     bytes_total: u64,
     /// Resources read.
-    read: u64,
-    follower: Follower,
-    identifiers: Identifiers,
+    pub(super) read: u64,
+    pub(super) follower: Follower,
+    pub(super) identifiers: Identifiers,
     /// Stored records whose conditional references are tried again at the end.
-    open: NameList,
-    batch: Batch,
-    report: ImportReport,
+    pub(super) open: NameList,
+    pub(super) batch: Batch,
+    pub(super) report: ImportReport,
 }
 
 /// Why a file is left before its end.
-enum Leave {
+pub(super) enum Leave {
     Vault(AccessError),
     Scan(ScanError),
     /// The person stopped the import.
@@ -364,128 +360,7 @@ impl Run<'_> {
         }
     }
 
-    /// Looks at all records of a type for their identifiers: those in the vault, and those that wait to go in.
-    fn cover(&mut self, kind: ResourceType) -> Result<(), AccessError> {
-        if self.identifiers.covers(kind) {
-            return Ok(());
-        }
-        self.identifiers.cover(kind);
-        let identifiers = &mut self.identifiers;
-        self.guard
-            .each_of(kind, |_, text| add_identifiers(identifiers, text))?;
-        for item in &self.batch.items {
-            if item.name.as_ref().is_some_and(|name| name.kind == kind) || item.name.is_none() {
-                add_identifiers(identifiers, &item.text);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes a resource into the batch.
-    fn take(&mut self, source: &Source, mut item: Item) -> Result<(), Leave> {
-        self.read += 1;
-        self.report.bytes += item.text.len() as u64;
-        if item.name.is_none() {
-            item.name = Look::at(item.text.as_bytes()).name();
-        }
-        if let Some(name) = &item.name
-            && self.identifiers.covers(name.kind)
-        {
-            add_identifiers(&mut self.identifiers, &item.text);
-        }
-        if self.batch.push(item) {
-            self.store()?;
-        }
-        if self.read.is_multiple_of(STRIDE) && !self.tell(source) {
-            return Err(Leave::Stopped);
-        }
-        Ok(())
-    }
-
-    /// Stores the batch.
-    fn store(&mut self) -> Result<(), AccessError> {
-        let items = self.batch.take();
-        let mut resources = Vec::with_capacity(items.len());
-        let mut taken: Vec<&Item> = Vec::with_capacity(items.len());
-        let mut files: Vec<(String, usize)> = Vec::new();
-        for item in &items {
-            match Resource::parse_text(&item.text) {
-                Ok(resource) => {
-                    let file = item.place.file.rsplit(['/', '\\']).next();
-                    let file = file.unwrap_or_default();
-                    match files.last_mut() {
-                        Some((last, count)) if last == file => *count += 1,
-                        _ => files.push((file.to_owned(), 1)),
-                    }
-                    resources.push(resource);
-                    taken.push(item);
-                }
-                Err(InvalidResource::NotAnObject { line, column }) => {
-                    let (line, column) = absolute(&item.place, line, column);
-                    let reason = InvalidResource::NotAnObject { line, column };
-                    self.refuse_at(&item.place, item.name.clone(), reason.into());
-                }
-                Err(reason) => self.refuse_at(&item.place, item.name.clone(), reason.into()),
-            }
-        }
-        let outcomes = self.guard.import(&files, &resources, self.how)?;
-        for ((item, resource), outcome) in taken.iter().zip(&resources).zip(outcomes) {
-            let name = resource.name();
-            match outcome {
-                Imported::Stored => self.report.stored += 1,
-                Imported::Unchanged => self.report.unchanged += 1,
-                Imported::HasLocalChanges => {
-                    self.refuse_at(&item.place, Some(name.clone()), Reason::HasLocalChanges);
-                    continue;
-                }
-                Imported::Ambiguous => {
-                    self.refuse_at(&item.place, Some(name.clone()), Reason::Ambiguous);
-                    continue;
-                }
-            }
-            if item.is_open {
-                self.open.push(name);
-            }
-        }
-        Ok(())
-    }
-
-    /// Stores what waits, tries open references again, and waits for the disk.
-    fn finish(mut self) -> Result<ImportReport, AccessError> {
-        self.store()?;
-        let open = std::mem::take(&mut self.open);
-        for start in (0..open.len()).step_by(AGAIN) {
-            let names = open.part(start..(start + AGAIN).min(open.len()));
-            let mut lost = Vec::new();
-            let (follower, identifiers) = (&self.follower, &self.identifiers);
-            self.guard.change_imported(&names, self.how, |name, text| {
-                let followed = follower.follow(text, |link| match Wanted::parse(link) {
-                    _ if !is_search(link) => Target::Same,
-                    None => Target::Nowhere,
-                    Some(wanted) => identifiers
-                        .get(&wanted)
-                        .map_or(Target::Nowhere, Target::Record),
-                });
-                if followed.lost_searches > 0 {
-                    lost.push((name.clone(), followed.lost_searches));
-                }
-                match followed.text {
-                    Cow::Owned(text) => Some(text),
-                    Cow::Borrowed(_) => None,
-                }
-            })?;
-            for (name, count) in lost {
-                self.unresolved(name, count);
-            }
-        }
-        if self.report.stored > 0 {
-            self.how.durable = true;
-            self.guard.import(&[], &[], self.how)?;
-        }
-        Ok(self.report)
-    }
-
-    fn tell(&mut self, source: &Source) -> bool {
+    pub(super) fn tell(&mut self, source: &Source) -> bool {
         // Most files are read twice.
         let is_read_once = source.is_lines() && !source.is_packed().unwrap_or(false);
         let read = if is_read_once {
@@ -503,7 +378,7 @@ impl Run<'_> {
         goes_on
     }
 
-    fn refuse_at(&mut self, place: &Place, name: Option<Reference>, reason: Reason) {
+    pub(super) fn refuse_at(&mut self, place: &Place, name: Option<Reference>, reason: Reason) {
         self.refuse(Refusal {
             file: place.file.clone(),
             line: place.line,
@@ -520,7 +395,7 @@ impl Run<'_> {
         }
     }
 
-    fn unresolved(&mut self, name: Reference, references: u64) {
+    pub(super) fn unresolved(&mut self, name: Reference, references: u64) {
         self.report.unresolved_references += references;
         if self.report.unresolved.len() < LISTED {
             self.report.unresolved.push(Unresolved { name, references });
@@ -549,31 +424,5 @@ fn place(source: &Source, cut: Option<Cut>) -> Place {
         line: cut.map(|cut| cut.line),
         column: cut.map_or(0, |cut| cut.column),
         entry: None,
-    }
-}
-
-/// Line and column in the file of a place inside a value.
-fn absolute(place: &Place, line: usize, column: usize) -> (usize, usize) {
-    let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    let first = size(place.line.unwrap_or(1));
-    let column = if line <= 1 {
-        column + size(place.column)
-    } else {
-        column
-    };
-    (first + line.max(1) - 1, column)
-}
-
-/// Whether a reference is a search (`Type?...`) and no address.
-fn is_search(link: &str) -> bool {
-    link.split_once('?')
-        .is_some_and(|(kind, _)| ResourceType::named(kind).is_some())
-}
-
-fn add_identifiers(table: &mut Identifiers, text: &str) {
-    if let Ok(resource) = Resource::parse_text(text)
-        && table.covers(resource.kind())
-    {
-        each_identifier(&resource, |key| table.add(resource.name(), key));
     }
 }

@@ -6,6 +6,7 @@
 
 mod batch;
 mod compact;
+mod entry;
 mod export;
 mod import;
 mod names;

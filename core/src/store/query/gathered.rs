@@ -66,7 +66,7 @@ impl Run<'_, '_> {
         }
         let driver = self.best_driver()?;
         let mut statement = Statement::new(COLUMNS);
-        self.from_driver(&mut statement, driver)?;
+        self.push_matches(&mut statement, driver)?;
         Ok(vec![statement])
     }
 }

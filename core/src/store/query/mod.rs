@@ -297,7 +297,7 @@ impl<'r, 'c> Run<'r, 'c> {
         }
         let mut statement = Statement::new("SELECT count(DISTINCT d.rid)");
         let driver = self.best_driver()?;
-        self.from_driver(&mut statement, driver)?;
+        self.push_matches(&mut statement, driver)?;
         Ok(u64::try_from(self.number(statement)?).unwrap_or(0))
     }
 
@@ -311,7 +311,7 @@ impl<'r, 'c> Run<'r, 'c> {
     }
 
     /// FROM and WHERE of all matches, read from the rows of one criterion, or of all records of the type.
-    fn from_driver(
+    fn push_matches(
         &self,
         statement: &mut Statement,
         driver: Option<usize>,

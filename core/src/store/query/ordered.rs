@@ -36,7 +36,7 @@ impl Run<'_, '_> {
             return Ok(Vec::new());
         }
         let mut from = Statement::new("SELECT d.o, d.rid, rkey.id");
-        self.from_driver(&mut from, Some(driver))?;
+        self.push_matches(&mut from, Some(driver))?;
         // Records without a time stand before all others in the index, and last on the page.
         let mut timed = from.clone();
         timed.push(&format!(" AND d.o > {NO_TIME}"));
@@ -87,7 +87,7 @@ impl Run<'_, '_> {
             filter.push_condition(&mut valued, filter::LOOKED_UP_TIME);
         }
         let mut missing = Statement::new(&format!("SELECT {NO_TIME} AS none, d.rid, rkey.id"));
-        self.from_driver(&mut missing, None)?;
+        self.push_matches(&mut missing, None)?;
         missing
             .push(" AND d.rid NOT IN (SELECT x.rid FROM ix x WHERE x.p = ")
             .bind(p)

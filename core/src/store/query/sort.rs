@@ -73,15 +73,15 @@ pub(super) fn value_of(
     let values = found
         .iter()
         .filter(|f| f.parameter == parameter.number)
-        .filter_map(|f| match &f.value {
-            Value::Date(span) => Some(SortValue::Integer(span.first.epoch_ms())),
+        .map(|f| match &f.value {
+            Value::Date(span) => SortValue::Integer(span.first.epoch_ms()),
             Value::Number(number) | Value::Quantity { value: number, .. } => {
-                Some(SortValue::Real(*number))
+                SortValue::Real(*number)
             }
-            Value::Text(text) => Some(SortValue::Text(cut(&fold::fold(text)).to_owned())),
-            Value::Token { code, .. } => Some(SortValue::Text(code.to_string())),
-            Value::Uri(uri) => Some(SortValue::Text(cut(uri).to_owned())),
-            Value::Reference { url, .. } => Some(SortValue::Text(url.to_string())),
+            Value::Text(text) => SortValue::Text(cut(&fold::fold(text)).to_owned()),
+            Value::Token { code, .. } => SortValue::Text(code.to_string()),
+            Value::Uri(uri) => SortValue::Text(cut(uri).to_owned()),
+            Value::Reference { url, .. } => SortValue::Text(url.to_string()),
         });
     if descending {
         values.max_by(SortValue::order)
