@@ -8,9 +8,9 @@
 //! | date | first millisecond | first millisecond behind it |
 //! | number | the number | 0 |
 //! | quantity | the number | term id of its unit |
-//! | uri | the text | 0 |
+//! | uri | term id | the record's clinical time |
 //!
-//! Clinical time stands in every token and reference row of a record, so that "newest of a patient" is a range scan
+//! Clinical time stands in every token, reference and uri row of a record, so that "newest of a patient" is a range scan
 //! and "has this code too" is a probe of one exact key.
 
 use super::{StoreError, Tx};
@@ -24,12 +24,14 @@ use std::collections::HashMap;
 
 /// Clinical time of a record that has none: before all others, so that it comes last where the newest come first.
 pub(super) const NO_TIME: i64 = i64::MIN / 2;
+/// System under which URIs are interned: profiles repeat in every record. No token has it.
+pub(super) const URI: &str = "\u{1}uri";
 /// Longest text in a key: keys that overflow their page would need a second look-up each.
 pub(super) const MAX_KEY_BYTES: usize = 800;
 
 /// Changes whenever the rows of a record would be others: from parameters, extraction, folding, profile, this layout.
 pub(super) fn generation(profile: Profile) -> i64 {
-    const LAYOUT: i64 = 2;
+    const LAYOUT: i64 = 3;
     let profile = if profile == Profile::Full { 1 } else { 0 };
     let parts = [
         LAYOUT,
@@ -164,7 +166,7 @@ impl Tx<'_> {
                 system,
                 code,
             } => (Key::Real(value), self.intern_term(&system, &code)?),
-            Value::Uri(uri) => (Key::Text(cut(&uri).to_owned()), text_hash(&uri)),
+            Value::Uri(uri) => (Key::Integer(self.intern_term(URI, &uri)?), clinical_ms),
         })
     }
 
@@ -279,6 +281,6 @@ pub(super) fn text_hash(text: &str) -> i64 {
 pub(super) fn carries_time(parameter: &Parameter) -> bool {
     matches!(
         parameter.kind,
-        ParameterKind::Token | ParameterKind::Reference
+        ParameterKind::Token | ParameterKind::Reference | ParameterKind::Uri
     )
 }

@@ -55,9 +55,9 @@ impl Reader<'_> {
     pub(super) fn terms_of_code(&self, code: &str) -> Result<Vec<i64>, StoreError> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT id FROM term WHERE code = ?1 ORDER BY id")?;
+            .prepare_cached("SELECT id FROM term WHERE code = ?1 AND system <> ?2 ORDER BY id")?;
         Ok(statement
-            .query_map([code], |row| row.get(0))?
+            .query_map((code, super::index::URI), |row| row.get(0))?
             .collect::<Result<_, _>>()?)
     }
 }

@@ -1,6 +1,6 @@
 //! One criterion as SQL.
 
-use super::super::index::{Key, carries_time, cut, text_hash};
+use super::super::index::{Key, URI, carries_time, cut, text_hash};
 use super::statement::Statement;
 use super::{Reader, StoreError, is_positive};
 use crate::fhir::params::Parameter;
@@ -147,15 +147,9 @@ impl Filter {
                 });
             }
             Operand::Uri(uri) => {
-                let mut sql = Statement::new("@.v = ");
-                sql.bind(cut(uri).to_owned())
-                    .push(" AND @.o = ")
-                    .bind(text_hash(uri));
-                self.alternatives.push(Alternative {
-                    sql,
-                    exact: None,
-                    is_range: true,
-                });
+                if let Some(id) = reader.term(URI, uri)? {
+                    self.exactly(Key::Integer(id));
+                }
             }
         }
         Ok(())
