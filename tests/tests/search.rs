@@ -41,8 +41,14 @@ impl Filled {
             assert!(guard.reindex(|_| true).unwrap());
         }
         let resources: Vec<Resource<'_>> = texts.iter().map(|text| resource(text)).collect();
-        let how = Importing { as_edits: false, durable: false, at: now };
-        guard.import(&[("x".into(), resources.len())], &resources, how).unwrap();
+        let how = Importing {
+            as_edits: false,
+            durable: false,
+            at: now,
+        };
+        guard
+            .import(&[("x".into(), resources.len())], &resources, how)
+            .unwrap();
         Self { guard, _home: home }
     }
 
@@ -50,21 +56,33 @@ impl Filled {
     fn pages(&self, query: &Query) -> impl FnMut(usize) -> Page {
         let mut next = Some(query.clone());
         move |_| {
-            let Some(query) = next.take() else { return Page::default() };
+            let Some(query) = next.take() else {
+                return Page::default();
+            };
             let page = self.guard.search(&query).unwrap();
             next = page.next;
             Page {
-                ids: page.records.iter().map(|r| r.name.reference.id.to_string()).collect(),
+                ids: page
+                    .records
+                    .iter()
+                    .map(|r| r.name.reference.id.to_string())
+                    .collect(),
                 more: next.is_some(),
                 total: page.total.map(|n| usize::try_from(n).unwrap()),
-                included: page.included.iter().map(|r| r.name.reference.to_string()).collect(),
+                included: page
+                    .included
+                    .iter()
+                    .map(|r| r.name.reference.to_string())
+                    .collect(),
             }
         }
     }
 }
 
 fn differing(cases: impl Iterator<Item = Case>, filled: &Filled) -> Vec<String> {
-    cases.filter_map(|case| oracle::compare(&case, filled.pages(&case.query)).err()).collect()
+    cases
+        .filter_map(|case| oracle::compare(&case, filled.pages(&case.query)).err())
+        .collect()
 }
 
 /// 2,000 searches over 50 made-up clinics, every page, order, total and include.
@@ -72,16 +90,29 @@ fn differing(cases: impl Iterator<Item = Case>, filled: &Filled) -> Vec<String> 
 fn the_store_answers_as_the_slow_search_does() {
     let (mut wrong, mut asked) = (Vec::new(), 0);
     for clinic in 0..50 {
-        let profile = if clinic % 2 == 0 { Profile::Full } else { Profile::Default };
+        let profile = if clinic % 2 == 0 {
+            Profile::Full
+        } else {
+            Profile::Default
+        };
         let first = generate::case(clinic, profile);
         let filled = Filled::with(&first.texts, profile, first.now);
         let mut random = Random::new(1_000_000 + clinic);
         let cases = (0..40).map(|_| generate::over(first.texts.clone(), &mut random, profile));
         asked += 40;
-        wrong.extend(differing(cases, &filled).into_iter().map(|what| format!("clinic {clinic}: {what}")));
+        wrong.extend(
+            differing(cases, &filled)
+                .into_iter()
+                .map(|what| format!("clinic {clinic}: {what}")),
+        );
     }
     assert_eq!(asked, 2_000);
-    assert!(wrong.is_empty(), "{} of {asked} differ, first:\n{}", wrong.len(), wrong[..wrong.len().min(3)].join("\n\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {asked} differ, first:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(3)].join("\n\n")
+    );
 }
 
 /// The same over patients that look like real ones.
@@ -100,7 +131,12 @@ fn it_does_over_synthetic_patients_too() {
     let filled = Filled::with(&texts, Profile::Default, first.now);
     let cases = (0..200).map(|_| generate::over(texts.clone(), &mut random, Profile::Default));
     let wrong = differing(cases, &filled);
-    assert!(wrong.is_empty(), "{} differ, first:\n{}", wrong.len(), wrong[0]);
+    assert!(
+        wrong.is_empty(),
+        "{} differ, first:\n{}",
+        wrong.len(),
+        wrong[0]
+    );
 }
 
 fn run(vectors: Vec<Vector>) -> (usize, Vec<String>, Vec<String>) {
@@ -115,16 +151,28 @@ fn run(vectors: Vec<Vector>) -> (usize, Vec<String>, Vec<String>) {
             later.push(format!("{}: {reason}", vector.name));
             continue;
         }
-        let same = filled.as_ref().is_some_and(|(texts, _)| Arc::ptr_eq(texts, &vector.resources));
+        let same = filled
+            .as_ref()
+            .is_some_and(|(texts, _)| Arc::ptr_eq(texts, &vector.resources));
         if !same {
             let texts = Arc::clone(&vector.resources);
-            filled = Some((Arc::clone(&texts), Filled::with(&texts, Profile::Full, vector.now)));
+            filled = Some((
+                Arc::clone(&texts),
+                Filled::with(&texts, Profile::Full, vector.now),
+            ));
         }
         let (_, vault) = filled.as_ref().unwrap();
         let found = vector.query.as_ref().map(|query| {
-            let query = Query { count: 1000, ..query.clone() };
+            let query = Query {
+                count: 1000,
+                ..query.clone()
+            };
             let page = vault.guard.search(&query).unwrap();
-            let mut ids: Vec<String> = page.records.iter().map(|r| r.name.reference.id.to_string()).collect();
+            let mut ids: Vec<String> = page
+                .records
+                .iter()
+                .map(|r| r.name.reference.id.to_string())
+                .collect();
             ids.sort();
             ids
         });
@@ -141,7 +189,10 @@ fn run(vectors: Vec<Vector>) -> (usize, Vec<String>, Vec<String>) {
         if holds {
             passed += 1;
         } else {
-            wrong.push(format!("{}: expected {:?}, found {found:?}", vector.name, vector.expected));
+            wrong.push(format!(
+                "{}: expected {:?}, found {found:?}",
+                vector.name, vector.expected
+            ));
         }
     }
     (passed, wrong, later)
@@ -149,7 +200,10 @@ fn run(vectors: Vec<Vector>) -> (usize, Vec<String>, Vec<String>) {
 
 #[test]
 fn other_peoples_vectors_pass() {
-    for (name, vectors) in [("Microsoft", vectors::microsoft()), ("Android FHIR SDK", vectors::android())] {
+    for (name, vectors) in [
+        ("Microsoft", vectors::microsoft()),
+        ("Android FHIR SDK", vectors::android()),
+    ] {
         let vectors = match vectors {
             Ok(vectors) => vectors,
             Err(reason) => {
@@ -158,7 +212,11 @@ fn other_peoples_vectors_pass() {
             }
         };
         let (passed, wrong, later) = run(vectors);
-        println!("{name}: {passed} passed, {} not covered yet:\n  {}", later.len(), later.join("\n  "));
+        println!(
+            "{name}: {passed} passed, {} not covered yet:\n  {}",
+            later.len(),
+            later.join("\n  ")
+        );
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         assert!(passed > 40, "{name}: {passed}");
     }
@@ -177,27 +235,64 @@ fn plans_search_and_never_scan() {
         })
         .chain([r#"{"resourceType":"Patient","id":"p","name":[{"family":"Doe"}],"birthDate":"2000-01-01","gender":"female","identifier":[{"system":"s","value":"1"}]}"#.into()])
         .collect();
-    let filled = Filled::with(&texts, Profile::Full, Instant::from_epoch_ms(1_800_000_000_000));
+    let filled = Filled::with(
+        &texts,
+        Profile::Full,
+        Instant::from_epoch_ms(1_800_000_000_000),
+    );
     for text in [
-        "Patient", "Patient?_id=p", "Patient?name=doe", "Patient?name:exact=Doe", "Patient?name:contains=o",
-        "Patient?identifier=s|1", "Patient?identifier=1", "Patient?identifier=s|", "Patient?identifier=|1",
-        "Patient?gender:not=male", "Patient?birthdate=2000", "Patient?birthdate=gt1999", "Patient?birthdate=le2001-02",
-        "Patient?birthdate=ne2000", "Patient?name:missing=true", "Patient?name:missing=false&_sort=-birthdate",
-        "Patient?_sort=birthdate", "Patient?_sort=-family", "Patient?_sort=family,birthdate", "Patient?_sort=gender",
-        "Patient?_sort=-_lastUpdated", "Patient?_lastUpdated=ge2020&_total=accurate", "Patient?name=x,doe&gender=female",
-        "Observation?patient=p", "Observation?patient=p&_sort=-date", "Observation?patient=p&code=s|c&_sort=-date",
-        "Observation?patient=p&category=k&date=ge2026&_sort=date", "Observation?code=c&_sort=-date", "Observation?subject=Patient/p",
-        "Observation?value-quantity=5", "Observation?value-quantity=gt5|s|u", "Observation?date=ap2026", "Observation?code=c,d",
-        "Observation?patient=p&_include=Observation:subject", "Patient?_revinclude=Observation:subject",
+        "Patient",
+        "Patient?_id=p",
+        "Patient?name=doe",
+        "Patient?name:exact=Doe",
+        "Patient?name:contains=o",
+        "Patient?identifier=s|1",
+        "Patient?identifier=1",
+        "Patient?identifier=s|",
+        "Patient?identifier=|1",
+        "Patient?gender:not=male",
+        "Patient?birthdate=2000",
+        "Patient?birthdate=gt1999",
+        "Patient?birthdate=le2001-02",
+        "Patient?birthdate=ne2000",
+        "Patient?name:missing=true",
+        "Patient?name:missing=false&_sort=-birthdate",
+        "Patient?_sort=birthdate",
+        "Patient?_sort=-family",
+        "Patient?_sort=family,birthdate",
+        "Patient?_sort=gender",
+        "Patient?_sort=-_lastUpdated",
+        "Patient?_lastUpdated=ge2020&_total=accurate",
+        "Patient?name=x,doe&gender=female",
+        "Observation?patient=p",
+        "Observation?patient=p&_sort=-date",
+        "Observation?patient=p&code=s|c&_sort=-date",
+        "Observation?patient=p&category=k&date=ge2026&_sort=date",
+        "Observation?code=c&_sort=-date",
+        "Observation?subject=Patient/p",
+        "Observation?value-quantity=5",
+        "Observation?value-quantity=gt5|s|u",
+        "Observation?date=ap2026",
+        "Observation?code=c,d",
+        "Observation?patient=p&_include=Observation:subject",
+        "Patient?_revinclude=Observation:subject",
     ] {
         let query = Query::parse(text).unwrap();
         let plan = filled.guard.explain(&query).unwrap();
         for step in &plan[1..] {
             for table in ["ix", "d", "x", "body", "rkey", "clinical", "term"] {
                 let scans = [format!("SCAN {table}"), format!("SCAN {table} USING")];
-                assert!(!scans.iter().any(|scan| step == scan || step.starts_with(&format!("{scan} "))), "{text}: {plan:?}");
+                assert!(
+                    !scans
+                        .iter()
+                        .any(|scan| step == scan || step.starts_with(&format!("{scan} "))),
+                    "{text}: {plan:?}"
+                );
             }
-            assert!(!step.contains("TEMP B-TREE FOR ORDER BY"), "{text}: {plan:?}");
+            assert!(
+                !step.contains("TEMP B-TREE FOR ORDER BY"),
+                "{text}: {plan:?}"
+            );
         }
     }
 }

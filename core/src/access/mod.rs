@@ -29,7 +29,7 @@ pub use transfer::Importing;
 
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{
-    Committed, Decide, EditState, EditView, Imported, Incoming, Known, Local, Origin, PeerId, PeerSettings,
-    Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused, Reindexed, Saved,
-    SentKind, StoreError,
+    Committed, Decide, EditState, EditView, Imported, Incoming, Known, Local, Origin, PeerId,
+    PeerSettings, Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused,
+    Reindexed, Saved, SentKind, StoreError,
 };
