@@ -17,9 +17,13 @@ pub struct BloodPressure {
 }
 
 impl BloodPressure {
-    /// From an observation's components (LOINC 8480-6 and 8462-4).
+    /// From an observation's components (LOINC 8480-6 and 8462-4). `None` also when they are in another unit.
     pub fn of(observation: &Value) -> Option<Self> {
-        let number = |code| part(observation, code)?.get("value")?.as_f64();
+        let number = |code| {
+            let side = part(observation, code)?;
+            let is_usual = unit(side).is_none_or(|unit| unit == "mmHg");
+            side.get("value")?.as_f64().filter(|_| is_usual)
+        };
         Some(Self {
             systolic: number("8480-6")?,
             diastolic: number("8462-4")?,
@@ -246,8 +250,8 @@ fn repeated(repeat: &Value) -> Option<String> {
         _ => return None,
     };
     let times = match whole("frequency").unwrap_or(1.0) {
-        n if n == 1.0 => "once".to_owned(),
-        n if n == 2.0 => "twice".to_owned(),
+        1.0 => "once".to_owned(),
+        2.0 => "twice".to_owned(),
         n => format!("{n} times"),
     };
     let period = whole("period")?;

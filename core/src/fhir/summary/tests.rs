@@ -179,6 +179,19 @@ fn dates_keep_their_precision() {
     assert_eq!(minute("2025-07"), "2025-07");
 }
 
+#[test]
+fn a_blood_pressure_is_in_mmhg() {
+    let side = |code: &str, value: i32, unit: &str| json!({"code":{"coding":[{"code":code}]},"valueQuantity":{"value":value,"unit":unit}});
+    let of = |unit| json!({"component":[side("8480-6", 16, unit), side("8462-4", 10, unit)]});
+    let pressure = BloodPressure {
+        systolic: 16.0,
+        diastolic: 10.0,
+    };
+    assert_eq!(BloodPressure::of(&of("mm[Hg]")), Some(pressure));
+    assert_eq!(BloodPressure::of(&of("kPa")), None);
+    assert_eq!(measured(&of("kPa")).as_deref(), Some("16/10 kPa"));
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
