@@ -1,11 +1,13 @@
 //! What was measured, with its unit: values, ranges, blood pressure, doses. Numbers keep the digits they were written
 //! with: `7.0` is not `7`.
 
-use super::words::{clean, code_of, concept, date, day, first, minute, plain, said};
+use super::words::{clean, clean_to, code_of, concept, date, day, first, minute, plain, said};
 use serde_json::Value;
 
 /// Components shown of an observation that is not a blood pressure.
 const SHOWN_COMPONENTS: usize = 6;
+/// Characters of a dosage: room for an insulin scheme, since half of one would be dangerous. Still a bound.
+pub const DOSAGE_CHARS: usize = 8_000;
 
 /// A blood pressure in mmHg.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -198,12 +200,13 @@ fn absent(holder: &Value) -> Option<String> {
 pub fn dosage(dosages: &Value) -> Option<String> {
     let one = std::slice::from_ref(dosages);
     let all = dosages.as_array().map_or(one, Vec::as_slice);
+    let said = |given: &Value, name| clean_to(given.get(name)?.as_str()?, DOSAGE_CHARS);
     let texts = all.iter().filter_map(|given| {
         said(given, "text")
             .or_else(|| said(given, "patientInstruction"))
             .or_else(|| structured(given))
     });
-    clean(&texts.collect::<Vec<_>>().join("; then "))
+    clean_to(&texts.collect::<Vec<_>>().join("; then "), DOSAGE_CHARS)
 }
 
 fn structured(given: &Value) -> Option<String> {

@@ -9,7 +9,9 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use measure::{BloodPressure, dosage, interpretation, measured, quantity, reference_range};
+pub use measure::{
+    BloodPressure, DOSAGE_CHARS, dosage, interpretation, measured, quantity, reference_range,
+};
 pub use words::{MAX_CHARS, clean, date, day, minute, person_name};
 
 use serde_json::Value;
@@ -144,7 +146,7 @@ fn remarks(kind: &str) -> &'static [&'static str] {
 }
 
 /// A record as a row of a list. All texts are one line, without control characters, and not longer than
-/// [`MAX_CHARS`] characters.
+/// [`MAX_CHARS`] characters; a dosage has [`DOSAGE_CHARS`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordSummary {
     /// What it is in words: a code's text, else its display, else the code; a person's name. Never empty.

@@ -14,7 +14,8 @@ pub fn clean(text: &str) -> Option<String> {
     clean_to(text, MAX_CHARS)
 }
 
-fn clean_to(text: &str, most: usize) -> Option<String> {
+/// As [`clean`], for another number of characters.
+pub(super) fn clean_to(text: &str, most: usize) -> Option<String> {
     let steers = |c: char| matches!(c, '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     let mut out = String::new();
     let mut chars = 0;
