@@ -64,6 +64,17 @@ pub(crate) enum Command {
         #[arg(value_name = "TYPE/ID")]
         name: String,
     },
+    /// Find records, as rows to read: pocketchart search 'Observation?patient=1&_sort=-date'
+    Search(Search),
+    /// A patient's chart to read: problems, allergies, medicines, results with their trend, visits
+    Show {
+        /// The id, or how the name begins ("ana", "ana lopez") [default: the only patient here, else a list]
+        #[arg(value_name = "PATIENT")]
+        patient: Option<String>,
+        /// Everything: past problems and medicines, every test
+        #[arg(long)]
+        all: bool,
+    },
     /// Store the FHIR records in files: NDJSON, resources and Bundles (JSON), also .gz, .zst, .xz, and folders of them
     Import {
         #[arg(required = true, value_name = "PATH")]
@@ -106,6 +117,25 @@ pub(crate) enum Vault {
         #[arg(long)]
         accept_loss: bool,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Search {
+    /// A FHIR search, such as 'Patient?name=ana&_count=10' (quoted: the shell has its own idea of ? and &)
+    #[arg(value_name = "SEARCH")]
+    pub(crate) query: String,
+    /// Only the names, one TYPE/ID a line
+    #[arg(long, conflicts_with_all = ["raw", "explain"])]
+    pub(crate) ids: bool,
+    /// The stored records, byte for byte, each followed by a newline
+    #[arg(long, conflicts_with = "explain")]
+    pub(crate) raw: bool,
+    /// How the search would be answered, instead of its answer
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// All pages, not only the first one
+    #[arg(long, conflicts_with = "explain")]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, clap::Args)]

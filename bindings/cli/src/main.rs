@@ -50,6 +50,8 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Put { file } => commands::record::put(global, file),
         Command::Get { name } => commands::record::get(global, name),
         Command::Delete { name } => commands::record::delete(global, name),
+        Command::Search(search) => commands::search::run(global, search),
+        Command::Show { patient, all } => commands::show::run(global, patient.as_deref(), *all),
         Command::Import { paths, as_edits } => commands::transfer::import(global, paths, *as_edits),
         Command::Export { ndjson, patient } => {
             commands::transfer::export(global, ndjson, patient.as_deref())

@@ -18,6 +18,7 @@ pub mod params;
 pub mod reference;
 pub mod resource;
 pub mod search;
+pub mod summary;
 mod types;
 
 pub use id::ResourceId;

@@ -2,8 +2,11 @@
 
 pub(crate) mod hub;
 pub(crate) mod record;
+pub(crate) mod search;
+pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod sync;
+mod table;
 pub(crate) mod transfer;
 pub(crate) mod vault;
 
