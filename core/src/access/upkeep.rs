@@ -49,20 +49,10 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn repack(&self, mut goes_on: impl FnMut() -> bool) -> Result<bool, AccessError> {
-        // Looking for a missing dictionary reads all names, so it is done once, not before every step.
-        let mut dictionaries = true;
         while goes_on() {
-            let (more, _) = self.write(Durability::Normal, |tx| {
-                if dictionaries {
-                    tx.dictionary_step()
-                } else {
-                    tx.repack_step()
-                }
-            })?;
-            match (dictionaries, more) {
-                (true, false) => dictionaries = false,
-                (false, false) => return Ok(true),
-                (_, true) => {}
+            let step = self.write(Durability::Normal, |tx| tx.repack_step());
+            if !step?.0 {
+                return Ok(true);
             }
         }
         Ok(false)

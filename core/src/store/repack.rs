@@ -74,16 +74,13 @@ impl Tx<'_> {
         Ok((dict, self.codec.borrow_mut().pack_with(dict, text)?))
     }
 
-    /// Makes the next missing dictionary. `false`: none is missing.
-    pub(crate) fn dictionary_step(&self) -> Result<bool, StoreError> {
-        match self.lacks_dictionary()? {
-            Some(kind) => self.make_dictionary(kind).map(|()| true),
-            None => Ok(false),
-        }
-    }
-
-    /// Packs some of the bodies that are older than their type's dictionary. `false`: none is left.
+    /// One step of tidying: makes a missing dictionary, or packs some older bodies with theirs. `false`: nothing is
+    /// left to do.
     pub(crate) fn repack_step(&self) -> Result<bool, StoreError> {
+        if let Some(kind) = self.lacks_dictionary()? {
+            self.make_dictionary(kind)?;
+            return Ok(true);
+        }
         let sql = "SELECT dict, type, repacked_rid, upto_rid FROM dictionary WHERE repacked_rid < upto_rid LIMIT 1";
         let row =
             |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));

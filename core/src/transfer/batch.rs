@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// How many go into one transaction: its length is what an import's speed depends on most.
 const RESOURCES: usize = 10_000;
 /// And how many bytes, since a batch is held in memory.
-const BYTES: usize = 4 * 1024 * 1024;
+const BYTES: usize = 8 * 1024 * 1024;
 /// Resources between two calls of the progress function.
 const STRIDE: u64 = 256;
 /// Records whose open references are tried again in one transaction.
@@ -128,8 +128,6 @@ impl Run<'_> {
             }
         }
         let outcomes = self.guard.import(&files, &resources, self.how)?;
-        // Types that have enough records now get their dictionary before the next ones come, which then go in packed.
-        self.guard.repack(|| true)?;
         for ((item, resource), outcome) in taken.iter().zip(&resources).zip(outcomes) {
             let name = resource.name();
             match outcome {
