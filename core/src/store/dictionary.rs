@@ -13,15 +13,21 @@ const GRAIN: usize = 8;
 /// Length of the pieces.
 const PIECE: usize = 256;
 
+/// Longest part of a sample that is looked at, and of all samples together: what they share is counted in memory, at
+/// up to 40 bytes for each of theirs.
+pub(super) const SAMPLE_BYTES: usize = 16 * 1024;
+const ALL_SAMPLES_BYTES: usize = 1024 * 1024;
+
 /// Pieces of `samples` that most of the others repeat, the best ones last: zstd finds the near end cheapest.
 ///
 /// The algorithm is that of zstd's COVER trainer (Liao, Petri, Moffat, Wirth: "Effective construction of relative
 /// Lempel-Ziv dictionaries", WWW 2016) without its tuning: each stretch of the samples gives its best piece, where a
 /// piece is worth the number of samples that share its grains, and a grain counts once.
-pub(super) fn choose(samples: &[String]) -> Vec<u8> {
+pub(super) fn choose<S: AsRef<str>>(samples: &[S]) -> Vec<u8> {
+    let samples = some_of(samples);
     let mut shared: HashMap<[u8; GRAIN], u32> = HashMap::new();
-    for sample in samples {
-        let mut seen: Vec<[u8; GRAIN]> = grains(sample.as_bytes()).collect();
+    for sample in &samples {
+        let mut seen: Vec<[u8; GRAIN]> = grains(sample).collect();
         seen.sort_unstable();
         seen.dedup();
         seen.into_iter()
@@ -30,18 +36,17 @@ pub(super) fn choose(samples: &[String]) -> Vec<u8> {
     // What one sample alone says helps nobody.
     shared.retain(|_, count| *count > 1);
 
-    let total: usize = samples.iter().map(String::len).sum();
+    let total: usize = samples.iter().map(|sample| sample.len()).sum();
     let wanted = DICTIONARY_BYTES / PIECE;
     let stretch = (total / wanted).max(PIECE);
     let mut pieces: Vec<(u64, &[u8])> = Vec::new();
     let mut best: Option<(u64, &[u8])> = None;
     let mut walked = 0;
-    for sample in samples {
-        let bytes = sample.as_bytes();
-        if let Some(candidate) = best_piece(bytes, &shared) {
-            if best.is_none_or(|(worth, _)| candidate.0 > worth) {
-                best = Some(candidate);
-            }
+    for bytes in samples {
+        if let Some(candidate) = best_piece(bytes, &shared)
+            && best.is_none_or(|(worth, _)| candidate.0 > worth)
+        {
+            best = Some(candidate);
         }
         walked += bytes.len();
         if walked >= stretch {
@@ -64,6 +69,16 @@ pub(super) fn choose(samples: &[String]) -> Vec<u8> {
         .for_each(|(_, piece)| dictionary.extend_from_slice(piece));
     dictionary.truncate(DICTIONARY_BYTES);
     dictionary
+}
+
+/// As many of the samples, evenly chosen, as may be looked at.
+fn some_of<S: AsRef<str>>(samples: &[S]) -> Vec<&[u8]> {
+    let cut = |sample: &'_ S| sample.as_ref().len().min(SAMPLE_BYTES);
+    let total: usize = samples.iter().map(cut).sum();
+    let every = total.div_ceil(ALL_SAMPLES_BYTES).max(1);
+    let some = samples.iter().step_by(every);
+    some.map(|sample| &sample.as_ref().as_bytes()[..cut(sample)])
+        .collect()
 }
 
 /// The piece of `bytes` whose grains are shared most.
@@ -127,6 +142,14 @@ mod tests {
         };
         let (plain, with) = (size(&mut plain), size(&mut with));
         assert!(with * 3 < plain, "{with} against {plain}");
+    }
+
+    #[test]
+    fn huge_samples_are_looked_at_in_part() {
+        let long = "0123456789".repeat(100_000);
+        let many = vec![long; 50];
+        assert!(some_of(&many).iter().map(|s| s.len()).sum::<usize>() <= ALL_SAMPLES_BYTES);
+        assert!(!choose(&many).is_empty());
     }
 
     #[test]

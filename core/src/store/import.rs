@@ -4,7 +4,7 @@
 //! answered is as if they had come one after the other.
 
 use super::records::{NewBody, Origin};
-use super::{PeerId, Reader, StoreError, Tx};
+use super::{PeerId, Reader, Record, StoreError, Tx};
 use crate::fhir::{Instant, Reference, Resource, ResourceType};
 use rusqlite::OptionalExtension;
 
@@ -88,6 +88,7 @@ impl Tx<'_> {
         // Stable: resources of one name stay in the order they came in.
         order.sort_by(|a, b| batch[*a].name().cmp(batch[*b].name()));
         let mut all = vec![Imported::Unchanged; batch.len()];
+        self.make_dictionaries_from(batch)?;
         for same_name in order.chunk_by(|a, b| batch[*a].name() == batch[*b].name()) {
             let Some(last) = same_name.last() else {
                 continue;
@@ -108,11 +109,12 @@ impl Tx<'_> {
                     continue;
                 }
             };
-            let stored = match rid {
-                Some(rid) => self.record_at(rid)?.map(|record| record.text),
+            let record = match rid {
+                Some(rid) => self.record_at(rid)?,
                 None => None,
             };
-            let mut before = stored.as_deref();
+            let stored = record.as_ref().map(|record| record.text.as_str());
+            let mut before = stored;
             for at in same_name {
                 let text = batch[*at].text();
                 if before != Some(text) {
@@ -120,8 +122,8 @@ impl Tx<'_> {
                 }
                 before = Some(text);
             }
-            if before != stored.as_deref() {
-                self.set_imported(peer, &batch[*last], at_ms)?;
+            if before != stored {
+                self.set_imported(record.as_ref(), peer, &batch[*last], at_ms)?;
             }
         }
         Ok(all)
@@ -151,7 +153,7 @@ impl Tx<'_> {
                 row: rid,
             };
             let resource = Resource::parse_text(&text).map_err(damaged)?;
-            self.set_imported(peer, &resource, at_ms)?;
+            self.set_imported(Some(&record), peer, &resource, at_ms)?;
             changed += 1;
         }
         Ok(changed)
@@ -159,6 +161,7 @@ impl Tx<'_> {
 
     fn set_imported(
         &self,
+        old: Option<&Record>,
         peer: PeerId,
         resource: &Resource<'_>,
         at_ms: i64,
@@ -169,7 +172,7 @@ impl Tx<'_> {
             updated_ms: resource.last_updated().map_or(at_ms, Instant::epoch_ms),
             origin: Origin::Server,
         };
-        self.set_body(peer.0, rid, resource, &new)
+        self.set_body_over(old, peer.0, rid, resource, &new)
     }
 }
 

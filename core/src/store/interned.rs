@@ -76,10 +76,10 @@ impl Tx<'_> {
         let p = match self.parameter(kind, parameter)? {
             Some(p) => p,
             None => {
-                let sql = "INSERT INTO parameter (type, code) VALUES (?1, ?2) RETURNING p";
+                let sql = "INSERT INTO parameter (type, code) VALUES (?1, ?2)";
                 self.connection
                     .prepare_cached(sql)?
-                    .query_row((key.0, parameter.code), |row| row.get(0))?
+                    .insert((key.0, parameter.code))?
             }
         };
         self.interned.borrow_mut().parameters.insert(key, p);
@@ -98,10 +98,10 @@ impl Tx<'_> {
         let id = match self.term(system, code)? {
             Some(id) => id,
             None => {
-                let sql = "INSERT INTO term (system, code) VALUES (?1, ?2) RETURNING id";
+                let sql = "INSERT INTO term (system, code) VALUES (?1, ?2)";
                 self.connection
                     .prepare_cached(sql)?
-                    .query_row((system, code), |row| row.get(0))?
+                    .insert((system, code))?
             }
         };
         let terms = &mut self.interned.borrow_mut().terms;

@@ -193,13 +193,9 @@ impl Tx<'_> {
         if let Some(rid) = self.rid(peer, name)? {
             return Ok(rid);
         }
-        let sql = "INSERT INTO rkey (type, id, peer) VALUES (?1, ?2, ?3) RETURNING rid";
+        let sql = "INSERT INTO rkey (type, id, peer) VALUES (?1, ?2, ?3)";
         let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(
-            statement.query_row((name.kind.number(), name.id.as_str(), peer), |row| {
-                row.get(0)
-            })?,
-        )
+        Ok(statement.insert((name.kind.number(), name.id.as_str(), peer))?)
     }
 
     /// Stores what readers see from now on, and its index rows.
@@ -211,10 +207,22 @@ impl Tx<'_> {
         new: &NewBody<'_>,
     ) -> Result<(), StoreError> {
         let old = self.record_at(rid)?;
-        let before = old.as_ref().map(|old| parsed(old)).transpose()?;
+        self.set_body_over(old.as_ref(), peer, rid, resource, new)
+    }
+
+    /// As [`Tx::set_body`], where it is known what readers see until now.
+    pub(super) fn set_body_over(
+        &self,
+        old: Option<&Record>,
+        peer: i64,
+        rid: i64,
+        resource: &Resource<'_>,
+        new: &NewBody<'_>,
+    ) -> Result<(), StoreError> {
+        let before = old.map(parsed).transpose()?;
         let before = before
             .as_ref()
-            .zip(old.as_ref())
+            .zip(old)
             .map(|(resource, old)| (resource, old.updated.epoch_ms()));
         self.index_record(peer, rid, before, Some((resource, new.updated_ms)))?;
         let sql = "INSERT INTO body (rid, dict, bytes, version, updated_ms, origin, revision)

@@ -4,8 +4,9 @@
 
 use super::records::Origin;
 use super::{Reader, StoreError, Tx, dictionary};
-use crate::fhir::ResourceType;
+use crate::fhir::{Resource, ResourceType};
 use rusqlite::OptionalExtension;
+use std::collections::HashMap;
 
 /// Records of a type before it gets a dictionary.
 const ENOUGH: i64 = 1_000;
@@ -81,17 +82,15 @@ impl Tx<'_> {
             self.make_dictionary(kind)?;
             return Ok(true);
         }
-        let sql = "SELECT dict, type, repacked_rid, upto_rid FROM dictionary WHERE repacked_rid < upto_rid LIMIT 1";
-        let row =
-            |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-        let next: Option<(i64, i64, i64, i64)> = self
+        let sql =
+            "SELECT min(repacked_rid), max(upto_rid) FROM dictionary WHERE repacked_rid < upto_rid";
+        let span: (Option<i64>, Option<i64>) = self
             .connection
             .prepare_cached(sql)?
-            .query_row([], row)
-            .optional()?;
-        match next {
-            Some((dict, kind, from, upto)) => self.repack(dict, kind, from, upto).map(|()| true),
-            None => Ok(false),
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        match span {
+            (Some(from), Some(upto)) => self.repack(from, upto).map(|()| true),
+            _ => Ok(false),
         }
     }
 
@@ -103,17 +102,48 @@ impl Tx<'_> {
         while let Some(row) = rows.next()? {
             // Keys alone do not count: others may only refer to them.
             let number: i64 = row.get(0)?;
-            let sql = "SELECT count(*) FROM (SELECT 1 FROM rkey JOIN body USING (rid)
-                       WHERE type = ?1 AND origin = 0 LIMIT ?2)";
-            let bodies: i64 = self
-                .connection
-                .prepare_cached(sql)?
-                .query_row((number, ENOUGH), |row| row.get(0))?;
-            if bodies >= ENOUGH {
-                return Ok(ResourceType::numbered(number));
+            if let Some(kind) = ResourceType::numbered(number)
+                && self.bodies_of(kind)? >= ENOUGH
+            {
+                return Ok(Some(kind));
             }
         }
         Ok(None)
+    }
+
+    /// Makes the missing dictionaries of types of which `batch`, which is about to be stored, brings enough: so that a
+    /// large import packs with them from its first record on, and need not be packed anew.
+    pub(super) fn make_dictionaries_from(&self, batch: &[Resource<'_>]) -> Result<(), StoreError> {
+        let samples = usize::try_from(SAMPLES).unwrap_or(usize::MAX);
+        if batch.len() < samples {
+            return Ok(());
+        }
+        let mut kinds: HashMap<ResourceType, Vec<&str>> = HashMap::new();
+        for resource in batch {
+            let texts = kinds.entry(resource.kind()).or_default();
+            texts.push(resource.text());
+        }
+        for (kind, texts) in kinds {
+            if self.dictionary_of(kind)? != 0 {
+                continue;
+            }
+            if texts.len() >= samples {
+                let every = texts.len() / samples;
+                let texts: Vec<&str> = texts.into_iter().step_by(every).collect();
+                self.keep_dictionary(kind, &texts)?;
+            } else if self.bodies_of(kind)? >= ENOUGH {
+                self.make_dictionary(kind)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bodies that a dictionary is for, counted up to [`ENOUGH`].
+    fn bodies_of(&self, kind: ResourceType) -> Result<i64, StoreError> {
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM rkey JOIN body USING (rid)
+                   WHERE type = ?1 AND origin = 0 LIMIT ?2)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row((kind.number(), ENOUGH), |row| row.get(0))?)
     }
 
     fn make_dictionary(&self, kind: ResourceType) -> Result<(), StoreError> {
@@ -125,53 +155,78 @@ impl Tx<'_> {
         let every = (rids.len() / usize::try_from(SAMPLES).unwrap_or(1)).max(1);
         let mut samples = Vec::new();
         for rid in rids.iter().step_by(every) {
-            samples.extend(self.record_at(*rid)?.map(|record| record.text));
+            if let Some(record) = self.record_at(*rid)? {
+                let mut end = record.text.len().min(dictionary::SAMPLE_BYTES);
+                while !record.text.is_char_boundary(end) {
+                    end -= 1;
+                }
+                samples.push(record.text[..end].to_owned());
+            }
         }
+        self.keep_dictionary(kind, &samples)
+    }
+
+    fn keep_dictionary<S: AsRef<str>>(
+        &self,
+        kind: ResourceType,
+        samples: &[S],
+    ) -> Result<(), StoreError> {
         // Texts are what `unpack` gives back, so the pieces are cut where characters may be torn: kept as they are.
-        let content = dictionary::choose(&samples);
+        let content = dictionary::choose(samples);
         let content = String::from_utf8_lossy(&content).into_owned();
-        let sql =
-            "INSERT INTO dictionary (type, content, upto_rid, repacked_rid) VALUES (?1, ?2, ?3, 0)";
-        let upto = rids.last().copied().unwrap_or(0);
-        self.connection.prepare_cached(sql)?.execute((
-            kind.number(),
-            self.pack(&content)?,
-            upto,
-        ))?;
+        let sql = "INSERT INTO dictionary (type, content, upto_rid, repacked_rid)
+                   VALUES (?1, ?2, (SELECT ifnull(max(rid), 0) FROM body), 0)";
+        self.connection
+            .prepare_cached(sql)?
+            .execute((kind.number(), self.pack(&content)?))?;
         Ok(())
     }
 
-    fn repack(&self, dict: i64, kind: i64, from: i64, upto: i64) -> Result<(), StoreError> {
-        let sql = "SELECT body.rid, body.bytes, rkey.type = ?1 AND body.dict = 0 AND body.origin = 0
-                   FROM body JOIN rkey USING (rid) WHERE body.rid > ?2 AND body.rid <= ?3 ORDER BY body.rid LIMIT ?4";
+    /// Packs the next bodies that have none with the dictionaries of their types, which are all behind `from`.
+    fn repack(&self, from: i64, upto: i64) -> Result<(), StoreError> {
+        let sql = "SELECT body.rid, body.bytes, body.dict = 0 AND body.origin = 0, ifnull(dictionary.dict, 0),
+                          body.version, body.updated_ms, body.revision
+                   FROM body JOIN rkey USING (rid) LEFT JOIN dictionary USING (type)
+                   WHERE body.rid > ?1 AND body.rid <= ?2 ORDER BY body.rid LIMIT ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query((kind, from, upto, STEP))?;
+        let mut rows = statement.query((from, upto, STEP))?;
         let mut packed = Vec::new();
         let mut reached = upto;
         let mut seen = 0;
         while let Some(row) = rows.next()? {
             let rid: i64 = row.get(0)?;
             (reached, seen) = (rid, seen + 1);
+            let dict: i64 = row.get(3)?;
             // A body that does not unpack stays as it is, for a salvage to find.
             let bytes = row.get_ref(1)?.as_blob().unwrap_or_default();
-            if row.get::<_, bool>(2)?
+            if dict != 0
+                && row.get::<_, bool>(2)?
                 && let Ok(text) = self.unpack(bytes, "body", rid)
             {
                 self.load_dictionary(dict)?;
-                packed.push((rid, self.codec.borrow_mut().pack_with(dict, &text)?));
+                let bytes = self.codec.borrow_mut().pack_with(dict, &text)?;
+                let version: Option<String> = row.get(4)?;
+                let (updated_ms, revision): (i64, i64) = (row.get(5)?, row.get(6)?);
+                packed.push((rid, dict, bytes, version, updated_ms, revision));
             }
         }
         drop(rows);
-        let sql = "UPDATE body SET dict = ?2, bytes = ?3 WHERE rid = ?1";
-        let mut update = self.connection.prepare_cached(sql)?;
-        for (rid, bytes) in packed {
-            update.execute((rid, dict, bytes))?;
+        // Taken out and put back: an update in place would leave its room empty, but not free for others.
+        let mut delete = self
+            .connection
+            .prepare_cached("DELETE FROM body WHERE rid = ?1")?;
+        for (rid, ..) in &packed {
+            delete.execute([rid])?;
+        }
+        let sql = "INSERT INTO body (rid, dict, bytes, version, updated_ms, revision, origin)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)";
+        let mut insert = self.connection.prepare_cached(sql)?;
+        for row in packed {
+            insert.execute(row)?;
         }
         let reached = if seen < STEP { upto } else { reached };
-        let sql = "UPDATE dictionary SET repacked_rid = ?2 WHERE dict = ?1";
-        self.connection
-            .prepare_cached(sql)?
-            .execute((dict, reached))?;
+        let sql = "UPDATE dictionary SET repacked_rid = ?1 WHERE repacked_rid < ?1";
+        self.connection.prepare_cached(sql)?.execute([reached])?;
         Ok(())
     }
 }

@@ -20,6 +20,8 @@ const LADDER: Ladder = Ladder {
     ],
 };
 const READERS: usize = 3;
+/// The pages an import changes again and again.
+const WRITER_CACHE_KIB: i64 = 8 * 1024;
 
 /// What a commit waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +143,10 @@ impl Store {
     /// Opens the file and brings its schema up to date. Its index may still be of an older program: see
     /// [`Reader::index_is_old`].
     pub(crate) fn open(path: &Path, key: &Key, salt: &[u8; 16]) -> Result<Self, StoreError> {
-        let writer = Mutex::new(Db::over(database::open(path, key, salt, LADDER)?)?);
+        let connection = database::open(path, key, salt, LADDER)?;
+        // KiB. What does not fit is written, and encrypted, before its transaction ends, and often again.
+        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+        let writer = Mutex::new(Db::over(connection)?);
         let mut interrupts = Vec::with_capacity(READERS);
         let mut reader = || -> Result<_, StoreError> {
             let connection = database::open_reader(path, key, salt)?;
