@@ -226,13 +226,17 @@ fn latencies(guard: &Guard, queries: &[Query]) -> Result<(f64, f64), Failure> {
     Ok((at(50), at(99)))
 }
 
-/// Length of all files of a vault.
+/// Length of all files in a folder.
 fn length(home: &Path) -> Result<u64, Failure> {
     let mut sum = 0;
     for entry in fs::read_dir(home).map_err(Failure::file("reading", home))? {
         let entry = entry.map_err(Failure::file("reading", home))?;
         let about = entry.metadata().map_err(Failure::file("reading", home))?;
-        sum += about.len();
+        sum += if about.is_dir() {
+            length(&entry.path())?
+        } else {
+            about.len()
+        };
     }
     Ok(sum)
 }
