@@ -94,6 +94,8 @@ pub(crate) enum Command {
     },
     /// Send what waits to a FHIR server, then receive what is new
     Sync(Sync),
+    /// Measure the store on this computer, on synthetic patients and beside baselines; touches no vault of yours
+    Bench,
     /// What is in the vault and what waits
     Status,
     /// Serve this vault as a FHIR R4 server over HTTPS

@@ -1,5 +1,8 @@
 //! `pocketchart`: how anyone without a phone uses the core, how scripts test it, and how a clinic runs its hub.
 
+#[cfg(pocketchart_unkeyed)]
+compile_error!("this build would not encrypt: it is a baseline for tests/benches and nothing else");
+
 mod args;
 mod commands;
 mod demo;
@@ -57,6 +60,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
             commands::transfer::export(global, ndjson, patient.as_deref())
         }
         Command::Sync(sync) => commands::sync::run(global, sync),
+        Command::Bench => commands::bench::run(global),
         Command::Status => commands::status::run(global),
         Command::Hub { listen, ready_file } => {
             commands::hub::run(global, *listen, ready_file.as_deref())

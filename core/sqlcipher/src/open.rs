@@ -33,6 +33,10 @@ const PLAINTEXT_HEADER: &[u8; SALT_BYTES] = b"SQLite format 3\0";
 const KEY_SPEC_BYTES: usize = 2 + 2 * (KEY_BYTES + SALT_BYTES) + 1;
 const _: () = assert!(KEY_SPEC_BYTES == 99);
 
+/// The baseline of the benchmarks: files that are not encrypted, by an engine that is otherwise the same. Only with
+/// `RUSTFLAGS='--cfg pocketchart_unkeyed'` (`tests/benches/run.sh`); the program refuses to be built with it.
+const UNKEYED: bool = cfg!(pocketchart_unkeyed);
+
 /// The version and provider that the build script compiled in.
 const SQLCIPHER_VERSION: &str = env!("POCKETCHART_SQLCIPHER_VERSION");
 const PROVIDER: &str = env!("POCKETCHART_PROVIDER");
@@ -144,7 +148,9 @@ pub fn verify_salt(path: &Path, salt: &[u8; SALT_BYTES]) -> Result<(), OpenError
     file.take(SALT_BYTES as u64)
         .read_to_end(&mut first)
         .map_err(io_error)?;
-    if first == PLAINTEXT_HEADER {
+    if UNKEYED {
+        Ok(())
+    } else if first == PLAINTEXT_HEADER {
         Err(OpenError::Plaintext { file: name(path) })
     } else if first != salt {
         Err(OpenError::SaltMismatch { file: name(path) })
@@ -219,10 +225,12 @@ fn connect(
     let failed = |error: rusqlite::Error| engine_error(path, &error);
 
     let conn = Connection::open_with_flags(path, flags).map_err(failed)?;
-    set_key(&conn, key, salt).map_err(|code| OpenError::Engine {
-        file: name(path),
-        code,
-    })?;
+    if !UNKEYED {
+        set_key(&conn, key, salt).map_err(|code| OpenError::Engine {
+            file: name(path),
+            code,
+        })?;
+    }
     configure(&conn).map_err(failed)?;
     verify_engine(&conn, path)?;
     first_read(&conn, path)?;
@@ -272,10 +280,12 @@ fn digit(nibble: u8) -> u8 {
 
 /// Settings that SQLite does not keep in the file. The MAC comes first: it decides the layout of every page.
 fn configure(conn: &Connection) -> Result<(), rusqlite::Error> {
-    // Phones have instructions for SHA-256, not for SQLCipher's default SHA-512.
-    conn.execute_batch(
-        "PRAGMA cipher_hmac_algorithm = HMAC_SHA256; PRAGMA cipher_page_size = 4096;",
-    )?;
+    if !UNKEYED {
+        // Phones have instructions for SHA-256, not for SQLCipher's default SHA-512.
+        conn.execute_batch(
+            "PRAGMA cipher_hmac_algorithm = HMAC_SHA256; PRAGMA cipher_page_size = 4096;",
+        )?;
+    }
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     conn.execute_batch(
@@ -303,16 +313,18 @@ fn verify_engine(conn: &Connection, path: &Path) -> Result<(), OpenError> {
     if version.first().and_then(|text| text.split(' ').next()) != Some(SQLCIPHER_VERSION) {
         return wrong("SQLCipher's version");
     }
-    if !says("cipher_provider", PROVIDER)? {
-        return wrong("the cryptography provider");
-    }
-    if !says("cipher", "aes-256-cbc")? {
-        return wrong("the cipher");
-    }
-    let settings = answers("cipher_settings")?;
-    for (line, check) in CIPHER_SETTINGS {
-        if !settings.iter().any(|setting| setting == line) {
-            return wrong(check);
+    if !UNKEYED {
+        if !says("cipher_provider", PROVIDER)? {
+            return wrong("the cryptography provider");
+        }
+        if !says("cipher", "aes-256-cbc")? {
+            return wrong("the cipher");
+        }
+        let settings = answers("cipher_settings")?;
+        for (line, check) in CIPHER_SETTINGS {
+            if !settings.iter().any(|setting| setting == line) {
+                return wrong(check);
+            }
         }
     }
     let compiled = answers("compile_options")?;

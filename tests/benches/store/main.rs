@@ -16,10 +16,12 @@ use pocketchart_core::access::Guard;
 use pocketchart_core::fhir::Resource;
 use pocketchart_core::fhir::extract;
 use pocketchart_core::fhir::params::Profile;
+use pocketchart_core::fhir::search::Query;
 use pocketchart_core::transfer::Import;
 use pocketchart_core::vault;
 use pocketchart_sqlcipher::Mode;
 use pocketchart_tests::{PASSPHRASE, make_vault, passphrase, unlock};
+use searches::Subject;
 use std::env;
 use std::fs;
 use std::hint::black_box;
@@ -38,7 +40,7 @@ fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["--memory", home, ndjson] => return memory(Path::new(home), Path::new(ndjson)),
+        ["--memory", home, what] => return memory(Path::new(home), Path::new(what)),
         ["--only-import", ..] => return only_import(),
         _ => {}
     }
@@ -71,8 +73,9 @@ fn main() {
         import,
     );
     sizes(&corpus, home.path(), &android_file);
-    peaks(&corpus);
-    let (guard, subjects) = (unlock(home.path()), searches::subjects(&corpus.lines));
+    let subjects = searches::subjects(&corpus.lines);
+    peaks(&corpus, home.path(), &subjects);
+    let guard = unlock(home.path());
     for (which, name) in searches::NAMES.iter().enumerate() {
         println!("{name}");
         let mut ours = searches::measure(&guard, which, &subjects);
@@ -178,13 +181,13 @@ fn run(guard: &Guard, paths: &[PathBuf]) {
 fn imports(corpus: &Corpus, beside: Duration) -> (tempfile::TempDir, Duration) {
     let mut kept = None;
     let lines = best(|| {
-        let (time, home) = import(&[corpus.ndjson.clone()], corpus.lines.len());
+        let (time, home) = import(std::slice::from_ref(&corpus.ndjson), corpus.lines.len());
         kept = Some(home);
         time
     });
     row("import, NDJSON", corpus, lines, beside);
     if let Some(bundles) = &corpus.bundles {
-        let time = best(|| import(&[bundles.clone()], corpus.lines.len()).0);
+        let time = best(|| import(std::slice::from_ref(bundles), corpus.lines.len()).0);
         row(
             "import, the Bundles with their references",
             corpus,
@@ -198,7 +201,7 @@ fn imports(corpus: &Corpus, beside: Duration) -> (tempfile::TempDir, Duration) {
 fn only_import() {
     let folder = tempfile::tempdir().unwrap();
     let corpus = Corpus::make(folder.path());
-    let time = best(|| import(&[corpus.ndjson.clone()], corpus.lines.len()).0);
+    let time = best(|| import(std::slice::from_ref(&corpus.ndjson), corpus.lines.len()).0);
     println!(
         "{} {:.2}",
         if UNKEYED { "unkeyed" } else { "keyed" },
@@ -258,42 +261,49 @@ fn free_pages(home: &Path) -> (u64, u64) {
     (pragma("freelist_count"), pragma("page_count"))
 }
 
-/// Peaks of memory, in a process of their own.
-fn peaks(corpus: &Corpus) {
+/// Peaks of memory, in processes of their own.
+fn peaks(corpus: &Corpus, full: &Path, subjects: &[Subject]) {
     let home = tempfile::tempdir().unwrap();
-    let (guard, _) = make_vault(home.path());
-    guard.lock().unwrap();
-    let mut child = Command::new(env::current_exe().unwrap());
-    child.arg("--memory").arg(home.path()).arg(&corpus.ndjson);
-    assert!(child.status().unwrap().success());
+    make_vault(home.path()).0.lock().unwrap();
+    let asked = home.path().join("searches");
+    let queries = |which| {
+        subjects
+            .iter()
+            .map(move |subject| searches::query(which, subject))
+    };
+    let queries: Vec<String> = (0..searches::NAMES.len())
+        .flat_map(queries)
+        .map(|query| query.to_string())
+        .collect();
+    fs::write(&asked, queries.join("\n")).unwrap();
+    for (home, what) in [(home.path(), &corpus.ndjson), (full, &asked)] {
+        let mut child = Command::new(env::current_exe().unwrap());
+        child.arg("--memory").arg(home).arg(what);
+        assert!(child.status().unwrap().success());
+    }
 }
 
-fn memory(home: &Path, ndjson: &Path) {
+fn memory(home: &Path, what: &Path) {
     let guard = unlock(home);
     let peak = |name: &str| {
         let (peak, present) = measure::resident();
         println!("{name:44} {peak:8.1} MiB peak, {present:.1} MiB then");
         measure::reset_peak()
     };
-    if !peak("memory, vault unlocked (key derivation too)") {
-        println!("  (this system cannot reset the peak: each includes those before)");
+    if !measure::reset_peak() {
+        println!("this system cannot reset the peak: each of these includes those before it");
     }
-    run(&guard, &[ndjson.to_owned()]);
-    peak("memory, import");
-    guard.repack(|| true).unwrap();
-    peak("memory, repack");
-    guard.lock().unwrap();
-    measure::reset_peak();
-    let guard = unlock(home);
-    peak("memory, unlocked again with all records");
-    let text = fs::read_to_string(ndjson).unwrap();
-    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    drop(text);
-    let subjects = searches::subjects(&lines);
-    drop(lines);
-    measure::reset_peak();
-    for which in 0..searches::NAMES.len() {
-        searches::measure(&guard, which, &subjects);
+    if what.extension().is_some() {
+        run(&guard, &[what.to_owned()]);
+        peak("memory, import into an empty vault");
+        guard.repack(|| true).unwrap();
+        peak("memory, repack behind it");
+        return;
     }
-    peak("memory, 2,000 searches");
+    peak("memory, a full vault unlocked");
+    let queries = fs::read_to_string(what).unwrap();
+    for query in queries.lines() {
+        black_box(guard.search(&Query::parse(query).unwrap()).unwrap());
+    }
+    peak("memory, 2,000 searches in it");
 }

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod bench;
 pub(crate) mod hub;
 pub(crate) mod record;
 pub(crate) mod search;

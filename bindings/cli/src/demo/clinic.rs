@@ -27,7 +27,7 @@ pub(super) struct Clinic {
 }
 
 /// The committed patients, one resource a line.
-pub(super) fn patients() -> Result<Vec<String>, Failure> {
+pub(crate) fn patients() -> Result<Vec<String>, Failure> {
     let text = zstd::decode_all(PATIENTS)
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok());

@@ -166,7 +166,7 @@ fn session(guard: Guard) -> Session {
 }
 
 /// Makes a vault; its passphrase, one for all three, is drawn at random and left in a file beside the homes.
-pub(super) fn create_vault(folder: &Path, home: &Path) -> Result<Guard, Failure> {
+pub(crate) fn create_vault(folder: &Path, home: &Path) -> Result<Guard, Failure> {
     let file = passphrase_file(folder);
     if !file.exists() {
         write_private(&file, &rng::make_uuid().map_err(AccessError::from)?)?;

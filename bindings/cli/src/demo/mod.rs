@@ -10,6 +10,9 @@ mod killed;
 mod names;
 mod story;
 
+pub(crate) use clinic::patients;
+pub(crate) use device::create_vault;
+
 use crate::failure::Failure;
 use crate::output::{count, grouped, line};
 use clinic::Clinic;
@@ -59,7 +62,7 @@ async fn tell(folder: &Path, keep: bool) -> Result<(), Failure> {
         clinic.url()
     ));
 
-    let lines = clinic::patients()?;
+    let lines = patients()?;
     let transactions = clinic.load(&lines).await?;
     let total = u64::try_from(lines.len()).unwrap_or(0);
     story.step(&format!(
