@@ -1,6 +1,6 @@
 //! `hub`: the vault as a FHIR server, until it is told to stop.
 
-use super::{open, runtime};
+use super::{open, runtime, tidy};
 use crate::args::Global;
 use crate::failure::Failure;
 use crate::output::say;
@@ -18,6 +18,8 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     let home = secrets::home(global)?;
     let guard = open(global)?;
+    // While nobody waits: what came in since the last start is packed tighter.
+    tidy(&guard)?;
     let served = runtime()?.block_on(async {
         let hub = Hub::start(guard.clone(), &home, listen).await?;
         if let Some(file) = ready_file {
