@@ -4,9 +4,27 @@
 use pocketchart_core::access::{
     AccessError, AuditKind, EditState, Origin, PeerSettings, PullCursor, Pulled, Saved,
 };
-use pocketchart_core::fhir::ResourceType;
+use pocketchart_core::clock::Clock;
 use pocketchart_core::fhir::search::Query;
+use pocketchart_core::fhir::{Instant, ResourceType};
 use pocketchart_tests::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+/// A clock that moves by a millisecond each time it is read: no two changes share a stamp.
+#[derive(Default)]
+struct Steps(AtomicI64);
+
+impl Clock for Steps {
+    fn now(&self) -> Instant {
+        Instant::from_epoch_ms(1_795_478_400_000 + self.0.fetch_add(1, Ordering::SeqCst))
+    }
+
+    fn since_boot(&self) -> Duration {
+        Duration::ZERO
+    }
+}
 
 fn ids(guard: &pocketchart_core::access::Guard, query: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -49,7 +67,7 @@ fn bytes_come_back_exactly_and_survive_a_restart() {
 #[test]
 fn search_by_patient_id_and_time_pages_without_gaps_or_doubles() {
     let home = tempfile::tempdir().unwrap();
-    let (guard, _) = make_vault(home.path());
+    let (guard, _) = make_vault_at(home.path(), Arc::new(Steps::default()));
     for n in 0..25 {
         guard
             .put(&resource(&observation(
