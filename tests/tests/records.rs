@@ -342,7 +342,7 @@ fn a_damaged_or_foreign_store_is_named_and_left_alone() {
             home.path(),
             &passphrase(PASSPHRASE),
             pocketchart_core::access::Person::owner(),
-            std::sync::Arc::new(pocketchart_core::clock::SystemClock),
+            Arc::new(pocketchart_core::clock::SystemClock),
         )
     };
     let mut first_page = good.clone();
@@ -399,7 +399,7 @@ fn one_flipped_bit_in_each_page_is_found_and_never_served() {
             home.path(),
             &passphrase(PASSPHRASE),
             pocketchart_core::access::Person::owner(),
-            std::sync::Arc::new(pocketchart_core::clock::SystemClock),
+            Arc::new(pocketchart_core::clock::SystemClock),
         );
         let Ok(guard) = opened else { continue };
         for text in &texts {
