@@ -67,6 +67,31 @@ pub const EXCEPTIONS: [(&str, &str); 3] = [
 ];
 
 impl Vector {
+    /// Whether an engine's answer (ids in any order) is what has to come back.
+    ///
+    /// # Errors
+    /// Both, in words.
+    pub fn judge(&self, found: Result<Vec<String>, &InvalidQuery>) -> Result<(), String> {
+        let sorted = |ids: &[String]| {
+            let mut ids = ids.to_vec();
+            ids.sort();
+            ids
+        };
+        let holds = match (&self.expected, &found) {
+            (Expected::Ids(ids), Ok(found)) => sorted(ids) == sorted(found),
+            (Expected::Including(id), Ok(found)) => found.contains(id),
+            (Expected::Refused, Err(_)) => true,
+            _ => false,
+        };
+        if holds {
+            return Ok(());
+        }
+        Err(format!(
+            "{}: expected {:?}, found {found:?}",
+            self.name, self.expected
+        ))
+    }
+
     /// Whether it can be asked.
     pub fn coverage(&self) -> Coverage {
         let known = EXCEPTIONS.iter().find(|(part, _)| self.name.contains(part));

@@ -9,7 +9,7 @@ use pocketchart_core::fhir::{Instant, Resource};
 use pocketchart_tests::generate::{self, Case, Random};
 use pocketchart_tests::oracle::{self, Page};
 use pocketchart_tests::synthea;
-use pocketchart_tests::vectors::{self, Coverage, Expected, Vector};
+use pocketchart_tests::vectors::{self, Coverage, Vector};
 use pocketchart_tests::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -170,31 +170,14 @@ fn run(vectors: Vec<Vector>, profile: Profile) -> (usize, Vec<String>, Vec<Strin
                 ..query.clone()
             };
             let page = vault.guard.search(&query).unwrap();
-            let mut ids: Vec<String> = page
-                .records
+            page.records
                 .iter()
                 .map(|r| r.name.reference.id.to_string())
-                .collect();
-            ids.sort();
-            ids
+                .collect()
         });
-        let holds = match (&vector.expected, &found) {
-            (Expected::Ids(ids), Ok(found)) => {
-                let mut ids = ids.clone();
-                ids.sort();
-                ids == *found
-            }
-            (Expected::Including(id), Ok(found)) => found.contains(id),
-            (Expected::Refused, Err(_)) => true,
-            _ => false,
-        };
-        if holds {
-            passed += 1;
-        } else {
-            wrong.push(format!(
-                "{}: expected {:?}, found {found:?}",
-                vector.name, vector.expected
-            ));
+        match vector.judge(found) {
+            Ok(()) => passed += 1,
+            Err(what) => wrong.push(what),
         }
     }
     (passed, wrong, later)
