@@ -7,9 +7,7 @@ pub mod slow_extract;
 pub mod synthea;
 pub mod vectors;
 
-use pocketchart_core::access::{
-    AccessError, EditState, Guard, PeerId, PeerSettings, Person, Saved,
-};
+use pocketchart_core::access::{AccessError, Actor, EditState, Guard, PeerId, PeerSettings, Saved};
 use pocketchart_core::clock::{Clock, SystemClock};
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
@@ -59,7 +57,7 @@ pub fn make_vault_at(home: &Path, clock: Arc<dyn Clock>) -> (Guard, RecoveryCode
         shown = RecoveryCode::parse(code.to_text().expose()).ok();
         Ok::<_, AccessError>(())
     };
-    let made = Guard::create(home, passphrase, LOWEST_COST, Person::owner(), clock, keep);
+    let made = Guard::create(home, passphrase, LOWEST_COST, Actor::owner(), clock, keep);
     let guard = made.unwrap_or_else(|e| fail(&e));
     (guard, shown.unwrap_or_else(|| fail(&InvalidRecoveryCode)))
 }
@@ -69,7 +67,7 @@ pub fn unlock(home: &Path) -> Guard {
     let opened = Guard::unlock(
         home,
         &passphrase(PASSPHRASE),
-        Person::owner(),
+        Actor::owner(),
         Arc::new(SystemClock),
     );
     opened.unwrap_or_else(|e| fail(&e))

@@ -1,7 +1,7 @@
 //! A session locks itself on a clock that runs through sleep, and a lock is a lock.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use pocketchart_core::access::{AccessError, AuditKind, Guard, Person};
+use pocketchart_core::access::{AccessError, Actor, AuditKind, Guard};
 use pocketchart_core::clock::Clock;
 use pocketchart_core::fhir::Instant;
 use pocketchart_core::session::Session;
@@ -36,7 +36,7 @@ impl Clock for HandClock {
 
 fn try_unlock(home: &Path) -> Result<Guard, AccessError> {
     let clock = Arc::new(HandClock::default());
-    Guard::unlock(home, &passphrase(PASSPHRASE), Person::owner(), clock)
+    Guard::unlock(home, &passphrase(PASSPHRASE), Actor::owner(), clock)
 }
 
 #[test]

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use pocketchart_core::access::{AccessError, Guard, Person};
+use pocketchart_core::access::{AccessError, Actor, Guard};
 use pocketchart_core::clock::{Clock, SystemClock};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -111,7 +111,7 @@ impl Hub {
         home: &FilePath,
         address: SocketAddr,
     ) -> Result<Self, HubError> {
-        let guard = guard.acting_as(Person::hub_admin());
+        let guard = guard.acting_as(Actor::hub_admin());
         if address.ip().is_unspecified() {
             return Err(HubError::NoOneAddress);
         }

@@ -1,12 +1,12 @@
 //! The guard itself: what it holds, and how it comes to be.
 
 use super::audit::{AuditEntry, AuditError, AuditKind, AuditLog};
-use super::{AccessError, Person, Role};
+use super::{AccessError, Actor, Person};
 use crate::clock::Clock;
 use crate::crypto::passphrase_hash::Cost;
 use crate::crypto::{Key, SecretText};
 use crate::fhir::Instant;
-use crate::store::{Durability, Reader, Store, StoreError, Tx};
+use crate::store::{Durability, Permit, Reader, Store, StoreError, Tx};
 use crate::vault::{self, RecoveryCode, Secret, Vault};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -18,8 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 #[derive(Clone)]
 pub struct Guard {
     pub(super) shared: Arc<Shared>,
-    pub(super) person: Person,
-    pub(super) role: Role,
+    pub(super) actor: Arc<Actor>,
 }
 
 pub(super) struct Shared {
@@ -66,7 +65,7 @@ impl Guard {
         home: &Path,
         passphrase: SecretText,
         cost: Cost,
-        person: Person,
+        actor: Actor,
         clock: Arc<dyn Clock>,
         confirm: impl FnOnce(&RecoveryCode) -> Result<(), E>,
     ) -> Result<Self, E> {
@@ -75,7 +74,7 @@ impl Guard {
             confirm(code).map_err(Creation::Declined)
         });
         match vault {
-            Ok(vault) => Ok(Self::over(vault, person, clock)?),
+            Ok(vault) => Ok(Self::over(vault, actor, clock)?),
             Err(Creation::Failed(error)) => Err(error.into()),
             Err(Creation::Declined(error)) => Err(error),
         }
@@ -88,13 +87,13 @@ impl Guard {
     pub fn unlock(
         home: &Path,
         secret: &Secret,
-        person: Person,
+        actor: Actor,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AccessError> {
-        Self::over(vault::unlock(home, secret)?, person, clock)
+        Self::over(vault::unlock(home, secret)?, actor, clock)
     }
 
-    fn over(vault: Vault, person: Person, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
+    fn over(vault: Vault, actor: Actor, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
         let audit = AuditLog::open(&vault.audit().path, vault.audit().key, vault.audit().salt)?;
         let store = Store::open(&vault.store().path, vault.store().key, vault.store().salt)?;
         let open = Open {
@@ -111,8 +110,7 @@ impl Guard {
         };
         let guard = Self {
             shared: Arc::new(shared),
-            person,
-            role: Role::Everything,
+            actor: Arc::new(actor),
         };
         guard.note_lost_changes()?;
         guard.note(AuditKind::Unlock, "", None, None)?;
@@ -144,17 +142,21 @@ impl Guard {
     }
 
     /// The same vault in another person's hands.
-    pub fn acting_as(&self, person: Person) -> Self {
+    pub fn acting_as(&self, actor: Actor) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
-            person,
-            role: self.role,
+            actor: Arc::new(actor),
         }
     }
 
     /// Who acts.
     pub fn person(&self) -> &Person {
-        &self.person
+        &self.actor.person
+    }
+
+    /// Who acts, and in which role.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
     }
 
     /// Waits until no other sync of this vault runs; the next one waits until the answer is dropped. Two at once would
@@ -208,14 +210,14 @@ impl Guard {
         noted
     }
 
-    /// Reads from the store, as the role permits.
+    /// Reads from the store.
     pub(super) fn read<R, E: From<StoreError> + Into<AccessError>>(
         &self,
         body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
     ) -> Result<R, AccessError> {
         self.with_open(|open| {
             open.store
-                .read(&self.role.permit(), body)
+                .read(&Permit::granted(), body)
                 .map_err(Into::into)
         })
     }
@@ -225,10 +227,10 @@ impl Guard {
         &self,
         body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
     ) -> Result<Result<R, E>, AccessError> {
-        self.with_open(|open| Ok(open.store.read(&self.role.permit(), body)))
+        self.with_open(|open| Ok(open.store.read(&Permit::granted(), body)))
     }
 
-    /// Writes to the store, as the role permits.
+    /// Writes to the store.
     pub(super) fn write<R, E: From<StoreError> + Into<AccessError>>(
         &self,
         durability: Durability,
@@ -236,14 +238,14 @@ impl Guard {
     ) -> Result<(R, i64), AccessError> {
         self.with_open(|open| {
             open.store
-                .write(&self.role.permit(), durability, body)
+                .write(&Permit::granted(), durability, body)
                 .map_err(Into::into)
         })
     }
 
     /// Page MACs and structure of the store.
     pub(super) fn check_store(&self) -> Result<Vec<String>, AccessError> {
-        self.with_open(|open| Ok(open.store.check(&self.role.permit())?))
+        self.with_open(|open| Ok(open.store.check(&Permit::granted())?))
     }
 
     /// Runs `body` on the open vault. Never call one within another: a lock may wait between them.
@@ -275,7 +277,7 @@ impl Guard {
     ) -> Result<(), AccessError> {
         let entry = AuditEntry {
             at_ms: self.shared.clock.now().epoch_ms(),
-            person: self.person.id().to_owned(),
+            person: self.actor.person.id().to_owned(),
             kind,
             what: what.to_owned(),
             count: texts.as_ref().map(|t| t.count),
@@ -295,7 +297,7 @@ impl Guard {
 
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Guard({}, {:?})", self.person, self.role)
+        write!(f, "Guard({}, {})", self.actor.person, self.actor.role)
     }
 }
 

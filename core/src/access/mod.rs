@@ -4,25 +4,25 @@
 //! writes the audit entry, and only then hands out or stores. The store's functions take a permit that only this
 //! module makes.
 
+mod actor;
 mod audit;
 mod cursor;
 mod error;
 mod exchange;
 mod guard;
 mod records;
-mod role;
 mod secrets;
 mod serve;
 mod status;
 mod transfer;
 mod upkeep;
 
+pub use actor::{Actor, Person, Role};
 pub use audit::{AuditEntry, AuditError, AuditKind};
 pub use cursor::BadCursor;
 pub use error::AccessError;
 pub use guard::{Guard, LostChanges};
 pub use records::Page;
-pub use role::{Person, Role};
 pub use serve::{Fetched, Write};
 pub use status::{Status, VaultCheck, Waiting};
 pub use transfer::Importing;

@@ -42,7 +42,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; a page link that is not from this search is one.
     pub fn search(&self, query: &Query) -> Result<Page, AccessError> {
-        let person = self.person.id();
+        let person = self.actor.person.id();
         let open = |sealed| {
             self.with_open(|open| Ok(cursor::open(&open.cursor_key, person, query, sealed)?))
         };
@@ -141,7 +141,7 @@ impl Guard {
 
     fn author<'a>(&'a self, change_id: &'a str) -> Author<'a> {
         Author {
-            person: self.person.id(),
+            person: self.actor.person.id(),
             change_id,
             at_ms: self.shared.clock.now().epoch_ms(),
         }

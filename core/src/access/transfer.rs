@@ -170,7 +170,7 @@ impl Guard {
             Err(error) => return Err(error),
         };
         let author = Author {
-            person: self.person.id(),
+            person: self.actor.person.id(),
             change_id,
             at_ms: self.shared.clock.now().epoch_ms(),
         };

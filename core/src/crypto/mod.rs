@@ -4,5 +4,6 @@ pub mod envelope;
 pub mod kdf;
 pub mod passphrase_hash;
 pub mod secret;
+pub mod sign;
 
 pub use secret::{Key, SecretText};

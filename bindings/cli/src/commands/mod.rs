@@ -15,7 +15,7 @@ use crate::args::Global;
 use crate::failure::Failure;
 use crate::output;
 use crate::secrets;
-use pocketchart_core::access::{Guard, Person};
+use pocketchart_core::access::{Actor, Guard};
 use pocketchart_core::clock::SystemClock;
 use pocketchart_core::session::{PATIENT_IDLE, Session};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ fn with_session<R>(
 fn open(global: &Global) -> Result<Guard, Failure> {
     let home = secrets::home(global)?;
     let secret = secrets::to_unlock(global)?;
-    let guard = Guard::unlock(&home, &secret, Person::owner(), Arc::new(SystemClock))?;
+    let guard = Guard::unlock(&home, &secret, Actor::owner(), Arc::new(SystemClock))?;
     if let Some(lost) = guard.lost_changes()? {
         eprintln!(
             "pocketchart: warning: {lost}. `pocketchart vault check --accept-loss` ends this warning"

@@ -3,7 +3,7 @@
 use super::clinic::Clinic;
 use super::story::failed;
 use crate::failure::Failure;
-use pocketchart_core::access::{AccessError, Guard, PeerId, PeerSettings, Person, Saved};
+use pocketchart_core::access::{AccessError, Actor, Guard, PeerId, PeerSettings, Saved};
 use pocketchart_core::clock::SystemClock;
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::DEFAULT_COST;
@@ -126,7 +126,7 @@ impl Device {
         self.session = session(Guard::unlock(
             &self.home,
             &secret,
-            Person::owner(),
+            Actor::owner(),
             Arc::new(SystemClock),
         )?);
         Ok(())
@@ -177,7 +177,7 @@ pub(crate) fn create_vault(folder: &Path, home: &Path) -> Result<Guard, Failure>
         home,
         passphrase,
         DEFAULT_COST,
-        Person::owner(),
+        Actor::owner(),
         Arc::new(SystemClock),
         |_| Ok::<_, Failure>(()),
     )
