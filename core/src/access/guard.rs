@@ -4,6 +4,7 @@ use super::audit::{AuditEntry, AuditError, AuditKind, AuditLog};
 use super::{AccessError, Actor, Person};
 use crate::clock::Clock;
 use crate::crypto::passphrase_hash::Cost;
+use crate::crypto::sign::SigningKey;
 use crate::crypto::{Key, SecretText};
 use crate::fhir::Instant;
 use crate::store::{Durability, Permit, Reader, Store, StoreError, Tx};
@@ -11,7 +12,7 @@ use crate::vault::{self, RecoveryCode, Secret, Vault};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 /// An open vault in one person's hands. Clones share the vault; a lock locks them all, and the last
 /// one to go closes it too.
@@ -19,6 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 pub struct Guard {
     pub(super) shared: Arc<Shared>,
     pub(super) actor: Arc<Actor>,
+    /// What this person signs with.
+    pub(super) key: Option<Arc<SigningKey>>,
 }
 
 pub(super) struct Shared {
@@ -27,6 +30,8 @@ pub(super) struct Shared {
     /// Set before the lock waits for its turn, so that nothing new begins meanwhile.
     locking: AtomicBool,
     sync_turn: tokio::sync::Mutex<()>,
+    /// The device's id, once it was asked for.
+    pub(super) device: OnceLock<String>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -106,11 +111,13 @@ impl Guard {
             open: RwLock::new(Some(open)),
             locking: AtomicBool::new(false),
             sync_turn: tokio::sync::Mutex::new(()),
+            device: OnceLock::new(),
             clock,
         };
         let guard = Self {
             shared: Arc::new(shared),
             actor: Arc::new(actor),
+            key: None,
         };
         guard.note_lost_changes()?;
         guard.note(AuditKind::Unlock, "", None, None)?;
@@ -146,6 +153,15 @@ impl Guard {
         Self {
             shared: Arc::clone(&self.shared),
             actor: Arc::new(actor),
+            key: None,
+        }
+    }
+
+    /// The same vault in the hands of a person who signs what he changes.
+    pub fn acting_with(&self, actor: Actor, key: Arc<SigningKey>) -> Self {
+        Self {
+            key: Some(key),
+            ..self.acting_as(actor)
         }
     }
 

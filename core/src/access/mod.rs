@@ -6,6 +6,8 @@
 
 mod actor;
 mod audit;
+mod certificate;
+pub mod change;
 mod cursor;
 mod error;
 mod exchange;
@@ -13,17 +15,20 @@ mod guard;
 mod records;
 mod secrets;
 mod serve;
+mod signing;
 mod status;
 mod transfer;
 mod upkeep;
 
 pub use actor::{Actor, Person, Role};
 pub use audit::{AuditEntry, AuditError, AuditKind};
+pub use certificate::{BadCertificate, Certificate};
 pub use cursor::BadCursor;
 pub use error::AccessError;
 pub use guard::{Guard, LostChanges};
 pub use records::Page;
 pub use serve::{Fetched, Write};
+pub use signing::{device_id, fingerprint};
 pub use status::{Status, VaultCheck, Waiting};
 pub use transfer::Importing;
 

@@ -17,13 +17,14 @@ mod peers;
 mod permit;
 mod query;
 mod records;
+mod registry;
 mod reindex;
 mod repack;
 mod secrets;
 mod serve;
 mod transaction;
 
-pub(crate) use edits::Author;
+pub(crate) use edits::{Author, ChangeFacts, Signs};
 pub use edits::{EditState, Pending, Saved, SentKind};
 pub use error::StoreError;
 pub use exchange::{Decide, EditView, Incoming, Known, Local, Pulled};
