@@ -1,6 +1,6 @@
 //! Bundles, taken apart and put together without touching the resources inside.
 
-use super::json;
+use super::{json, marks};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -172,7 +172,26 @@ impl Writer {
 
     /// One write of a transaction. `if_match` is a version, not an ETag; `create` asks that nothing stands there yet.
     pub fn put(&mut self, url: &str, resource: &str, if_match: Option<&str>, create: bool) {
+        self.put_signed(url, resource, if_match, create, None);
+    }
+
+    /// As [`Writer::put`], with the signed records of the change.
+    pub fn put_signed(
+        &mut self,
+        url: &str,
+        resource: &str,
+        if_match: Option<&str>,
+        create: bool,
+        change: Option<&str>,
+    ) {
         self.open();
+        if let Some(change) = change {
+            self.out += &format!(
+                "\"extension\":[{{\"url\":\"{}\",\"valueString\":{}}}],",
+                marks::CHANGE_RECORD,
+                json::quoted(change)
+            );
+        }
         self.out += "\"resource\":";
         self.out += resource;
         self.out += &format!(

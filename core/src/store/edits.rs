@@ -340,7 +340,7 @@ impl Tx<'_> {
         };
         if self.has_newer_changes(rid, sent_seq)? {
             let sql = "UPDATE edit SET state = 0, base = ?2, base_version = ?3, sent_kind = NULL, sent = NULL,
-                       sent_seq = NULL, theirs = NULL, theirs_version = NULL WHERE rid = ?1";
+                       sent_seq = NULL, theirs = NULL, theirs_version = NULL, refusal = NULL WHERE rid = ?1";
             self.connection.prepare_cached(sql)?.execute((
                 rid,
                 self.pack(answer.text())?,
@@ -360,7 +360,7 @@ impl Tx<'_> {
         let rewritten = self.record_at(rid)?.is_some();
         if self.has_newer_changes(rid, sent_seq)? && rewritten {
             let sql = "UPDATE edit SET state = 0, base = NULL, base_version = NULL, sent_kind = NULL, sent = NULL,
-                       sent_seq = NULL WHERE rid = ?1";
+                       sent_seq = NULL, refusal = NULL WHERE rid = ?1";
             self.connection.prepare_cached(sql)?.execute([rid])?;
             return Ok(());
         }
