@@ -27,7 +27,7 @@ pub use cursor::BadCursor;
 pub use error::AccessError;
 pub use guard::{Guard, LostChanges};
 pub use records::Page;
-pub use serve::{Fetched, Write};
+pub use serve::{Act, Fetched, Write};
 pub use signing::{device_id, fingerprint};
 pub use status::{Status, VaultCheck, Waiting};
 pub use transfer::Importing;

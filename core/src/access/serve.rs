@@ -5,24 +5,26 @@ use super::guard::Digested;
 use super::{AccessError, Guard};
 use crate::fhir::{Reference, Resource};
 use crate::store::{Committed, Durability, Precondition, Record, StoreError};
+use std::borrow::Cow;
 
 /// One write of a client.
 #[derive(Debug)]
-pub enum Write<'a> {
-    /// Create or update.
-    Put {
-        /// The resource as it was sent.
-        resource: Resource<'a>,
-        /// What must hold.
-        condition: Precondition,
-    },
+pub struct Write<'a> {
+    /// What is written.
+    pub act: Act<'a>,
+    /// What must hold.
+    pub condition: Precondition,
+    /// The signed change record that came with it.
+    pub change: Option<Cow<'a, str>>,
+}
+
+/// What a write does.
+#[derive(Debug)]
+pub enum Act<'a> {
+    /// Create or update: the resource as it was sent.
+    Put(Resource<'a>),
     /// Delete.
-    Delete {
-        /// The record.
-        name: Reference,
-        /// What must hold.
-        condition: Precondition,
-    },
+    Delete(Reference),
 }
 
 /// What a read of one record finds.
@@ -38,9 +40,9 @@ pub enum Fetched {
 
 impl Write<'_> {
     fn name(&self) -> &Reference {
-        match self {
-            Self::Put { resource, .. } => resource.name(),
-            Self::Delete { name, .. } => name,
+        match &self.act {
+            Act::Put(resource) => resource.name(),
+            Act::Delete(name) => name,
         }
     }
 }
@@ -132,14 +134,10 @@ impl Guard {
                 let mut done = Vec::with_capacity(writes.len());
                 for (index, write) in writes.iter().enumerate() {
                     at_entry = index;
-                    done.push(match write {
-                        Write::Put {
-                            resource,
-                            condition,
-                        } => Some(tx.serve_put(resource, condition, stamp)??),
-                        Write::Delete { name, condition } => {
-                            tx.serve_delete(name, condition, stamp)??
-                        }
+                    let condition = &write.condition;
+                    done.push(match &write.act {
+                        Act::Put(resource) => Some(tx.serve_put(resource, condition, stamp)??),
+                        Act::Delete(name) => tx.serve_delete(name, condition, stamp)??,
                     });
                 }
                 Ok::<_, AccessError>(done)

@@ -43,6 +43,16 @@ pub struct Entry<'a> {
     /// In search results.
     #[serde(borrow, default)]
     pub search: Option<Search<'a>>,
+    #[serde(borrow, default)]
+    extension: Vec<Extension<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Extension<'a> {
+    #[serde(borrow, default)]
+    url: Cow<'a, str>,
+    #[serde(rename = "valueString", borrow, default)]
+    text: Option<Cow<'a, str>>,
 }
 
 /// What a transaction entry asks for.
@@ -98,6 +108,17 @@ impl<'a> Bundle<'a> {
             .iter()
             .find(|l| l.relation == relation)
             .map(|l| l.url.as_ref())
+    }
+}
+
+impl Entry<'_> {
+    /// The signed change record of this entry's write.
+    pub fn change(&self) -> Option<&str> {
+        let mut records = self.extension.iter();
+        records
+            .find(|extension| extension.url == marks::CHANGE_RECORD)?
+            .text
+            .as_deref()
     }
 }
 
