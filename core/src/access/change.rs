@@ -39,7 +39,8 @@ pub struct ChangeRecord {
     pub record: String,
     /// The server's version the change started from; none: the record was made here.
     pub base: Option<String>,
-    /// The earlier change of the same record, not yet acknowledged when this one was made on top of it.
+    /// The change of the same record that was under way when this one was made. Its answer was not known yet, and so
+    /// neither was the version that this one replaces.
     pub after: Option<String>,
     /// SHA-256 of the exact bytes, in hex; none: a deletion.
     pub sha256: Option<String>,

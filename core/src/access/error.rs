@@ -1,5 +1,7 @@
 //! Why a guard did not do something.
 
+use super::authorship::ChangeRefused;
+use super::people::PeopleError;
 use super::{AuditError, BadCursor};
 use crate::fhir::InvalidResource;
 use crate::rng::NoRandomness;
@@ -41,4 +43,20 @@ pub enum AccessError {
     /// The operating system gave no randomness.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
+    /// A signed change was not taken.
+    #[error(transparent)]
+    Change(#[from] ChangeRefused),
+    /// Something about people and devices of a hub.
+    #[error(transparent)]
+    People(PeopleError),
+}
+
+impl From<PeopleError> for AccessError {
+    fn from(error: PeopleError) -> Self {
+        match error {
+            PeopleError::Store(error) => Self::Store(error),
+            PeopleError::Randomness(error) => Self::Randomness(error),
+            other => Self::People(other),
+        }
+    }
 }

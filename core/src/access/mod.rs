@@ -6,12 +6,14 @@
 
 mod actor;
 mod audit;
+mod authorship;
 mod certificate;
 pub mod change;
 mod cursor;
 mod error;
 mod exchange;
 mod guard;
+pub mod people;
 mod records;
 mod secrets;
 mod serve;
@@ -22,6 +24,7 @@ mod upkeep;
 
 pub use actor::{Actor, Person, Role};
 pub use audit::{AuditEntry, AuditError, AuditKind};
+pub use authorship::ChangeRefused;
 pub use certificate::{BadCertificate, Certificate};
 pub use cursor::BadCursor;
 pub use error::AccessError;
