@@ -8,7 +8,6 @@ use crate::crypto::sign::{self, BadSignature, PublicKey, SigningKey, Statement};
 use crate::store::{ChangeFacts, Signs};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
 
 const VERSION: u32 = 1;
 /// Longest text that is read as one record.
@@ -51,7 +50,7 @@ pub struct ChangeRecord {
 /// Who signs on this device, and where.
 pub(super) struct Signer {
     /// The person's key.
-    pub(super) key: Arc<SigningKey>,
+    pub(super) key: SigningKey,
     /// Id of the person.
     pub(super) person: String,
     /// The vault's id.
@@ -143,7 +142,7 @@ mod tests {
 
     fn signed(text: Option<&str>) -> String {
         let signer = Signer {
-            key: Arc::new(key(7)),
+            key: key(7),
             person: "n1".into(),
             vault: [0xab; 16],
             device: "00112233445566778899aabbccddeeff".into(),

@@ -28,9 +28,15 @@ pub enum AccessError {
         "this vault belongs to a device (changes wait in it, or it syncs with a server): make one for the hub"
     )]
     VaultOfADevice,
-    /// The vault was locked meanwhile.
+    /// The vault was locked meanwhile, or is in another person's hands by now.
     #[error("the vault is locked")]
     Locked,
+    /// Only the vault's owner, or an admin, may do this.
+    #[error("only the vault's owner or an admin may {what}")]
+    OwnerOnly {
+        /// What was tried.
+        what: &'static str,
+    },
     /// What was to be stored is no resource.
     #[error(transparent)]
     Resource(#[from] InvalidResource),

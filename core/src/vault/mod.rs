@@ -4,6 +4,7 @@
 //! random root key, and the root key wraps the keys of the database files. The header is the single commit point of
 //! every key change: whatever a kill leaves behind, the header names one complete set of files and keys.
 
+mod certify;
 mod enroll;
 mod error;
 mod files;
@@ -19,6 +20,7 @@ mod summary;
 mod tries;
 mod unlock;
 
+pub use certify::{Certification, REMOVED};
 pub use enroll::{NewSecret, NewSlot, Plan, Ready};
 pub use error::VaultError;
 pub use gate::{Gate, GateError, GateFuture, GatePolicy};

@@ -78,7 +78,7 @@ impl Guard {
     ///
     /// # Errors
     /// [`PeopleError::NotTheOperator`] and the others.
-    pub fn people(&self) -> Result<People, AccessError> {
+    pub fn hub_people(&self) -> Result<People, AccessError> {
         self.must_be_operator()?;
         let authority = self.authority_key()?.public();
         self.read(|reader| {

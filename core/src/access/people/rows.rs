@@ -86,7 +86,10 @@ impl Row for SerialRow {
     const KIND: &'static str = "serial";
 }
 
-pub(in crate::access) fn get<R: Row>(reader: &Reader<'_>, id: &str) -> Result<Option<R>, StoreError> {
+pub(in crate::access) fn get<R: Row>(
+    reader: &Reader<'_>,
+    id: &str,
+) -> Result<Option<R>, StoreError> {
     let text = reader.registered(R::KIND, id)?;
     text.map(|text| parse(&text)).transpose()
 }
