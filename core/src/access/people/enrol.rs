@@ -10,6 +10,7 @@ use crate::crypto::sign::{PublicKey, SigningKey};
 use crate::fhir::{Instant, ResourceId};
 use crate::rng;
 use crate::store::{Durability, Tx};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// How long a code is good for.
@@ -21,7 +22,9 @@ const SEEN_MS: i64 = 60_000;
 /// Keys of members that a device may have here.
 const MAX_MEMBERS: usize = 256;
 
-/// What became of an application.
+/// What became of an application; the answer to `$enrol`.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
 pub enum Applied {
     /// Somebody has to approve it at the hub, who compares this fingerprint.
     Waiting {
@@ -33,18 +36,41 @@ pub enum Applied {
         /// The device's id.
         device: String,
         /// Its token. The hub keeps a hash of it.
-        token: Zeroizing<String>,
+        token: String,
         /// What it is enrolled as.
         grant: Grant,
         /// What the hub signs certificates with.
         authority: PublicKey,
         /// Those of the device's people.
-        certified: Vec<Certified>,
+        members: Vec<Certified>,
     },
 }
 
+/// A device's application for a code: what is sent to `$enrol`.
+#[derive(Serialize, Deserialize)]
+pub struct Applying {
+    /// See [`Application`].
+    pub application: String,
+}
+
+/// The people of a device: what is sent to `$members`.
+#[derive(Serialize, Deserialize)]
+pub struct Presenting {
+    /// Their keys.
+    pub members: Vec<MemberKey>,
+}
+
+/// What the hub says about them: the answer to `$members`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Presented {
+    /// What the hub signs certificates with.
+    pub authority: PublicKey,
+    /// Everybody it knows on this device.
+    pub members: Vec<Certified>,
+}
+
 /// What the hub says about the key of a member.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Certified {
     /// The key, and the person as the device calls them.
     pub member: MemberKey,
@@ -102,9 +128,9 @@ impl Guard {
                 set(tx, &hash_of(&token), &TokenRow { device: id.clone() })?;
                 set(tx, &id, &device)?;
                 Ok(Applied::Approved {
-                    certified: certified(tx, &id)?,
+                    members: certified(tx, &id)?,
                     device: id,
-                    token,
+                    token: token.to_string(),
                     grant: device.grant,
                     authority,
                 })
@@ -154,7 +180,7 @@ impl Guard {
     ///
     /// # Errors
     /// [`AccessError`].
-    pub fn present_members(&self, members: &[MemberKey]) -> Result<Vec<Certified>, AccessError> {
+    pub fn present_members(&self, members: &[MemberKey]) -> Result<Presented, AccessError> {
         let Some(id) = &self.actor.device else {
             return Err(PeopleError::Unknown.into());
         };
@@ -165,21 +191,26 @@ impl Guard {
         let device = device.ok_or(PeopleError::Unknown)?;
         let is_known = |wanted: &&MemberKey| !known.iter().any(|it| it.member.key == wanted.key);
         let new: Vec<&MemberKey> = members.iter().filter(is_known).collect();
+        let key = self.authority_key()?;
+        let authority = key.public();
         if new.is_empty() {
-            return Ok(known);
+            return Ok(Presented {
+                authority,
+                members: known,
+            });
         }
         if known.len() + new.len() > MAX_MEMBERS {
             return Err(PeopleError::BadGrant("too many people on one device").into());
         }
-        let key = self.authority_key()?;
-        self.written("members of a device", |guard| {
+        let members = self.written("members of a device", |guard| {
             guard.write(Durability::Full, |tx| {
                 for member in new {
                     present(tx, &key, id, &device.grant, member, guard.now())?;
                 }
                 certified(tx, id)
             })
-        })
+        })?;
+        Ok(Presented { authority, members })
     }
 }
 

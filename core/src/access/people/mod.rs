@@ -10,7 +10,7 @@ mod operate;
 mod rows;
 
 pub use code::{Application, BadCode, EnrolmentCode, MemberKey};
-pub use enrol::{Applied, Certified};
+pub use enrol::{Applied, Applying, Certified, Presented, Presenting};
 pub use operate::{DeviceState, DeviceSummary, MemberSummary, People};
 use rows::{DeviceRow, MemberRow};
 
