@@ -6,10 +6,12 @@
 
 mod actor;
 mod audit;
+mod commit;
 mod cursor;
 mod error;
 mod exchange;
 mod guard;
+mod history;
 mod records;
 mod secrets;
 mod serve;
@@ -19,11 +21,13 @@ mod upkeep;
 
 pub use actor::{Actor, Person, Role};
 pub use audit::{AuditEntry, AuditError, AuditKind};
+pub use commit::{Act, Asked, Done, Unfit, Write};
 pub use cursor::BadCursor;
 pub use error::AccessError;
 pub use guard::{Guard, LostChanges};
+pub use history::HistoryPage;
 pub use records::Page;
-pub use serve::{Act, Fetched, Write};
+pub use serve::Fetched;
 pub use status::{Status, VaultCheck, Waiting};
 pub use transfer::Importing;
 
@@ -31,5 +35,5 @@ pub use transfer::Importing;
 pub use crate::store::{
     Committed, Decide, EditState, EditView, Imported, Incoming, Known, Local, Origin, PeerId,
     PeerSettings, Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused,
-    Reindexed, Saved, SentKind, StoreError,
+    Reindexed, Saved, SentKind, StoreError, Version,
 };
