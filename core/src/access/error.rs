@@ -2,8 +2,9 @@
 
 use super::authorship::ChangeRefused;
 use super::people::PeopleError;
-use super::{AuditError, BadCursor};
+use super::{AuditError, BadCursor, Unfit};
 use crate::fhir::InvalidResource;
+use crate::fhir::strict::NotStrict;
 use crate::rng::NoRandomness;
 use crate::store::{Refused, StoreError};
 use crate::vault::VaultError;
@@ -40,6 +41,12 @@ pub enum AccessError {
     /// What was to be stored is no resource.
     #[error(transparent)]
     Resource(#[from] InvalidResource),
+    /// What was to be stored would be read in two ways.
+    #[error(transparent)]
+    NotStrict(#[from] NotStrict),
+    /// A request does not fit what is stored.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// A write's precondition did not hold.
     #[error(transparent)]
     Refused(#[from] Refused),

@@ -9,10 +9,12 @@ mod audit;
 mod authorship;
 mod certificate;
 pub mod change;
+mod commit;
 mod cursor;
 mod error;
 mod exchange;
 mod guard;
+mod history;
 mod joined;
 mod keys;
 pub mod people;
@@ -28,12 +30,14 @@ pub use actor::{Actor, Person, Role};
 pub use audit::{AuditEntry, AuditError, AuditKind};
 pub use authorship::ChangeRefused;
 pub use certificate::{BadCertificate, Certificate};
+pub use commit::{Act, Asked, Done, Unfit, Write};
 pub use cursor::BadCursor;
 pub use error::AccessError;
 pub use guard::{Guard, LostChanges};
+pub use history::HistoryPage;
 pub use keys::{Opening, PersonSummary};
 pub use records::Page;
-pub use serve::{Act, Fetched, Write};
+pub use serve::Fetched;
 pub use signing::{device_id, fingerprint};
 pub use status::{Status, VaultCheck, Waiting};
 pub use transfer::Importing;
@@ -42,5 +46,5 @@ pub use transfer::Importing;
 pub use crate::store::{
     Committed, Decide, EditState, EditView, Imported, Incoming, Known, Local, Origin, PeerId,
     PeerSettings, Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused,
-    Reindexed, Saved, SentKind, StoreError,
+    Reindexed, Saved, SentKind, StoreError, Version,
 };
