@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 /// An unlocked vault. Dropping it zeroes the keys and lets another process open the vault.
 #[derive(Debug)]
 pub struct Vault {
-    layout: Layout,
-    header: Header,
-    root: Key,
-    store_key: Key,
+    pub(super) layout: Layout,
+    pub(super) header: Header,
+    pub(super) root: Key,
+    pub(super) store_key: Key,
     audit_key: Key,
-    _lock: LockFile,
+    pub(super) lock: LockFile,
 }
 
 /// Where a database file is and what opens it.
@@ -99,7 +99,7 @@ pub fn unlock(home: &Path, secret: &Secret) -> Result<Vault, VaultError> {
     };
     let id = unverified.header.vault;
     let root = slot::open_any(&id, &unverified.header.slots, secret)?;
-    let header = unverified.verify(&kdf::derive(&root, Purpose::HeaderMac, &id, 1))?;
+    let header = unverified.verify(&mac_key_of(&root, &id))?;
     let store_key = unwrap_key(&root, &id, Purpose::WrapDataKey, &header.store)?;
     let audit_key = unwrap_key(&root, &id, Purpose::WrapAuditKey, &header.audit)?;
     Ok(Vault {
@@ -108,7 +108,7 @@ pub fn unlock(home: &Path, secret: &Secret) -> Result<Vault, VaultError> {
         root,
         store_key,
         audit_key,
-        _lock: lock,
+        lock,
     })
 }
 
@@ -138,7 +138,7 @@ impl Vault {
         kdf::derive(&self.root, Purpose::CursorSeal, self.id(), 1)
     }
 
-    fn database<'a>(&self, file: &'a DatabaseFile, key: &'a Key) -> DatabaseKey<'a> {
+    pub(super) fn database<'a>(&self, file: &'a DatabaseFile, key: &'a Key) -> DatabaseKey<'a> {
         DatabaseKey {
             path: self.layout.vault.join(&file.name),
             key,
@@ -146,9 +146,14 @@ impl Vault {
         }
     }
 
-    fn mac_key(&self) -> Key {
-        kdf::derive(&self.root, Purpose::HeaderMac, self.id(), 1)
+    pub(super) fn mac_key(&self) -> Key {
+        mac_key_of(&self.root, self.id())
     }
+}
+
+/// The key of the header's MAC under a root key.
+pub(super) fn mac_key_of(root: &Key, vault: &[u8; 16]) -> Key {
+    kdf::derive(root, Purpose::HeaderMac, vault, 1)
 }
 
 /// A vault in the draft folder. What an earlier, killed creation left there was never a vault and is cleared away.
@@ -191,18 +196,18 @@ fn draft(
         root,
         store_key,
         audit_key,
-        _lock: lock,
+        lock,
     })
 }
 
-fn make_database(
+/// A database file with a new key and salt.
+pub(super) fn make_database(
     root: &Key,
     vault: &[u8; 16],
     wrap: Purpose,
     name: &str,
 ) -> Result<(DatabaseFile, Key), VaultError> {
     let key = Key::make_random()?;
-    let nonce: [u8; NONCE_BYTES] = rng::make_bytes()?;
     let mut file = DatabaseFile {
         name: name.to_owned(),
         salt: rng::make_bytes()?,
@@ -210,12 +215,25 @@ fn make_database(
         wrapped_key: Vec::new(),
         key_check: kdf::key_check(&key, vault, 1),
     };
+    wrap_key(root, vault, wrap, &mut file, &key)?;
+    Ok((file, key))
+}
+
+/// Wraps a database's key under a root key.
+pub(super) fn wrap_key(
+    root: &Key,
+    vault: &[u8; 16],
+    wrap: Purpose,
+    file: &mut DatabaseFile,
+    key: &Key,
+) -> Result<(), VaultError> {
+    let nonce: [u8; NONCE_BYTES] = rng::make_bytes()?;
     let wrapping = kdf::derive(root, wrap, vault, file.key_version);
-    let sealed = envelope::seal(&wrapping, nonce, &bound_to(vault, &file), key.expose());
+    let sealed = envelope::seal(&wrapping, nonce, &bound_to(vault, file), key.expose());
     file.wrapped_key = sealed.map_err(|_| VaultError::HeaderDamaged {
         what: "a database key",
     })?;
-    Ok((file, key))
+    Ok(())
 }
 
 fn unwrap_key(

@@ -11,10 +11,12 @@ mod keys;
 mod lock_file;
 mod passphrase;
 mod recovery;
+mod rotate;
 mod slot;
 
 pub use error::VaultError;
 pub use keys::{DatabaseKey, Vault, create, exists, unlock};
 pub use passphrase::{FLOOR_CHARACTERS, WeakPassphrase};
 pub use recovery::{InvalidRecoveryCode, RecoveryCode};
+pub use rotate::NewStore;
 pub use slot::Secret;
