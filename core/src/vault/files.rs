@@ -33,6 +33,11 @@ impl Layout {
         self.home.join("lock")
     }
 
+    /// Wrong tries, outside the header's MAC.
+    pub(super) fn tries(&self) -> PathBuf {
+        self.vault.join("tries")
+    }
+
     pub(super) fn header(&self) -> PathBuf {
         self.vault.join("header")
     }

@@ -12,7 +12,6 @@ use super::header::{self, DatabaseFile, Header, Outcome};
 use super::keys::{self, DatabaseKey, Vault};
 use crate::crypto::Key;
 use crate::crypto::kdf::Purpose;
-use std::path::Path;
 
 /// A file for the store that the vault does not name yet.
 #[derive(Debug)]
@@ -57,7 +56,7 @@ impl Vault {
     pub fn adopt_store(&mut self, new: NewStore) -> Result<(), VaultError> {
         let header = Header {
             store: new.file,
-            ..self.header.clone()
+            ..self.header.next()
         };
         let settled = self.commit_twice(header, None)?;
         self.store_key = new.key;
@@ -83,7 +82,7 @@ impl Vault {
         if newest.as_ref() != Some(&self.header) || before.as_ref().is_none_or(same) {
             return Ok(());
         }
-        self.commit_once(self.header.clone(), &self.mac_key())
+        self.commit_once(self.header.next(), &self.mac_key())
     }
 
     /// Deletes database files of ours that no generation of the header names: a killed copy, or an old store whose
@@ -129,14 +128,13 @@ impl Vault {
         if let Some(root) = root {
             self.root = root;
         }
-        Ok(match self.commit_once(self.header.clone(), &mac_key) {
+        Ok(match self.commit_once(self.header.next(), &mac_key) {
             Ok(()) => Settled::Fully,
             Err(error) => Settled::NotYet(error),
         })
     }
 
-    fn commit_once(&mut self, mut header: Header, mac_key: &Key) -> Result<(), VaultError> {
-        header.generation = self.header.generation + 1;
+    fn commit_once(&mut self, header: Header, mac_key: &Key) -> Result<(), VaultError> {
         match header::commit_and_look(&self.layout, &header, mac_key) {
             Outcome::Written => {
                 self.header = header;
