@@ -10,6 +10,7 @@ mod cursor;
 mod error;
 mod exchange;
 mod guard;
+mod note;
 mod records;
 mod secrets;
 mod serve;
@@ -18,7 +19,7 @@ mod transfer;
 mod upkeep;
 
 pub use actor::{Actor, Person, Role};
-pub use audit::{AuditEntry, AuditError, AuditKind};
+pub use audit::{AuditEntry, AuditError, AuditKind, Change};
 pub use cursor::BadCursor;
 pub use error::AccessError;
 pub use guard::{Guard, LostChanges};
