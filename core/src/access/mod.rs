@@ -12,6 +12,7 @@ mod cursor;
 mod error;
 mod exchange;
 mod guard;
+mod note;
 mod records;
 mod secrets;
 mod serve;
@@ -21,7 +22,7 @@ mod transfer;
 mod upkeep;
 
 pub use actor::{Actor, Person, Role};
-pub use audit::{AuditEntry, AuditError, AuditKind};
+pub use audit::{AuditEntry, AuditError, AuditKind, Change};
 pub use certificate::{BadCertificate, Certificate};
 pub use cursor::BadCursor;
 pub use error::AccessError;

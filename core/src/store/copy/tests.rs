@@ -60,6 +60,7 @@ fn put(store: &Store, text: &str) {
         person: "owner",
         change_id: "c",
         at_ms: 1,
+        signer: None,
     };
     write(store, |tx| {
         tx.put_local(PeerId::FIRST, &Resource::parse_text(text).unwrap(), author)
@@ -73,6 +74,7 @@ fn fill(store: &Store) {
         person: "owner",
         change_id: "c",
         at_ms: 1,
+        signer: None,
     };
     write(store, |tx| {
         for n in 0..300 {
