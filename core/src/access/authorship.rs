@@ -7,7 +7,7 @@
 use super::change::{self, ChangeRecord, MAX_AUTHORS};
 use super::commit::{Act, Write};
 use super::people;
-use super::{AccessError, Actor, AuditKind, Certificate, Guard, Role};
+use super::{AccessError, Actor, Certificate, Guard, Role};
 use crate::fhir::{Reference, marks};
 use crate::store::{Committed, Precondition, StoreError, Tx};
 
@@ -79,8 +79,7 @@ impl Guard {
     pub(super) fn authors_of(&self, write: &Write<'_>) -> Result<Vec<Author>, AccessError> {
         let found = self.find_authors(write);
         if let Err(AccessError::Change(refused)) = &found {
-            let what = format!("{}: {}", write.what(), refused.code());
-            self.note(AuditKind::Denied, &what, None, None)?;
+            self.note_refused(&write.what(), refused.code())?;
         }
         found
     }

@@ -102,13 +102,8 @@ impl Guard {
         let (from, at_ms) = (self.actor.person.id().to_owned(), opener.at.wall_ms);
         let holder = self.with_open_mut(|open| {
             let entry = AuditEntry {
-                at_ms,
-                person: opening.person.id().to_owned(),
-                kind: AuditKind::Switch,
                 what: format!("from {from}"),
-                count: None,
-                digest: None,
-                revision: None,
+                ..AuditEntry::new(at_ms, opening.person.id(), AuditKind::Switch)
             };
             open.audit().append(&entry)?;
             open.vault.switch(switch)?;

@@ -17,6 +17,7 @@ mod guard;
 mod history;
 mod joined;
 mod keys;
+mod note;
 pub mod people;
 mod records;
 mod secrets;
@@ -27,7 +28,7 @@ mod transfer;
 mod upkeep;
 
 pub use actor::{Actor, Person, Role};
-pub use audit::{AuditEntry, AuditError, AuditKind};
+pub use audit::{AuditEntry, AuditError, AuditKind, Change};
 pub use authorship::ChangeRefused;
 pub use certificate::{BadCertificate, Certificate};
 pub use commit::{Act, Asked, Done, Unfit, Write};

@@ -123,6 +123,15 @@ pub enum VaultError {
         /// Ours.
         known: u32,
     },
+    /// The disk failed in the middle of exchanging the header: which of the two generations is on it shows at the next
+    /// opening. Either is whole, and names files that hold everything.
+    #[error(
+        "the vault was closed, since the disk failed while its header was exchanged ({source}). Open it again"
+    )]
+    Unclear {
+        /// What failed.
+        source: Box<VaultError>,
+    },
     /// The passphrase for a new slot is too weak.
     #[error(transparent)]
     Weak(#[from] super::WeakPassphrase),

@@ -92,7 +92,7 @@ impl Guard {
         let (now, code) = (self.now(), hash_of(application.secret()));
         let token = make_token()?;
         let authority = self.authority_key()?.public();
-        self.written("enrolment", |guard| {
+        self.registered("application", |guard| {
             guard.write(Durability::Full, |tx| {
                 let row: Option<CodeRow> = get(tx, &code)?;
                 let mut row = row
@@ -202,7 +202,7 @@ impl Guard {
         if known.len() + new.len() > MAX_MEMBERS {
             return Err(PeopleError::BadGrant("too many people on one device").into());
         }
-        let members = self.written("members of a device", |guard| {
+        let members = self.registered("members", |guard| {
             guard.write(Durability::Full, |tx| {
                 for member in new {
                     present(tx, &key, id, &device.grant, member, guard.now())?;
@@ -352,7 +352,7 @@ impl Guard {
             applicant: None,
             approved: false,
         };
-        self.written("enrolment code", |guard| {
+        self.registered("code", |guard| {
             guard.write(Durability::Full, |tx| {
                 // What is too old goes with the next one that is made.
                 for (id, old) in all::<CodeRow>(tx)? {

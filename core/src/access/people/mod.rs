@@ -14,7 +14,7 @@ pub use enrol::{Applied, Applying, Certified, Presented, Presenting};
 pub use operate::{DeviceState, DeviceSummary, MemberSummary, People};
 use rows::{DeviceRow, MemberRow};
 
-use super::{AccessError, Guard, Role};
+use super::{AccessError, AuditKind, Guard, Role};
 use crate::fhir::ResourceId;
 use crate::rng::NoRandomness;
 use crate::store::{Reader, StoreError};
@@ -108,15 +108,23 @@ pub enum PeopleError {
     /// A person waits for a role.
     #[error("a person is approved in a role: name it")]
     RoleNeeded,
-    /// The device is revoked.
-    #[error("this device is revoked")]
-    Revoked,
     /// The operating system gave no randomness.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
 }
 
 impl Guard {
+    /// A change of who may come in, with its two audit entries.
+    fn registered<R>(
+        &self,
+        what: &str,
+        write: impl FnOnce(&Self) -> Result<(R, i64), AccessError>,
+    ) -> Result<R, AccessError> {
+        self.audited(AuditKind::Device, what, |guard| {
+            write(guard).map(|(answer, revision)| (answer, Some(revision)))
+        })
+    }
+
     /// Only in the operator's own hands.
     pub(super) fn must_be_operator(&self) -> Result<(), AccessError> {
         if self.actor.role == Role::OWNER && self.actor.device.is_none() {

@@ -126,7 +126,7 @@ impl Guard {
         role.iter().try_for_each(check_role)?;
         let authority = self.authority_key()?;
         let now = self.now();
-        self.written("approval", |guard| {
+        self.registered(&format!("approve {id}"), |guard| {
             guard.write(Durability::Full, |tx| {
                 match find(tx, id, true)? {
                     Found::Applicant(code) => {
@@ -186,7 +186,7 @@ impl Guard {
     /// [`PeopleError`].
     pub fn revoke(&self, id: &str) -> Result<(), AccessError> {
         self.must_be_operator()?;
-        self.written("revocation", |guard| {
+        self.registered(&format!("revoke {id}"), |guard| {
             guard.write(Durability::Full, |tx| match find(tx, id, false)? {
                 Found::Applicant(code) => remove::<CodeRow>(tx, &code),
                 Found::Device(device) => {
