@@ -16,6 +16,7 @@ mod identity;
 mod limits;
 mod names;
 mod negotiate;
+mod people;
 mod read;
 mod router;
 mod routes;

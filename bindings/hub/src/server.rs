@@ -105,8 +105,16 @@ impl Hub {
         let (ca_file, token_file) = (folder.join("ca.pem"), folder.join("token"));
         write_private(&ca_file, identity.ca_cert_pem.as_bytes())?;
         write_private(&token_file, identity.admin_token.as_bytes())?;
+        let url = format!("https://{address}/fhir");
+        write_private(&folder.join("url"), url.as_bytes())?;
 
-        let app = App::new(guard, hash_of(&identity.admin_token), address, limits);
+        let app = App::new(
+            guard,
+            hash_of(&identity.admin_token),
+            identity.ca_sha256()?,
+            address,
+            limits,
+        );
         let handle = axum_server::Handle::new();
         // Without it each small answer waits for the acknowledgement of the one before: 40 ms.
         let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
@@ -114,9 +122,11 @@ impl Hub {
             .map_err(listen)?
             .acceptor(acceptor)
             .handle(handle.clone());
-        let task = tokio::spawn(server.serve(router(app).into_make_service()));
+        let task = tokio::spawn(
+            server.serve(router(app).into_make_service_with_connect_info::<SocketAddr>()),
+        );
         let ready = Ready {
-            url: format!("https://{address}/fhir"),
+            url,
             ca_file,
             token_file,
         };
