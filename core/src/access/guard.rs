@@ -7,7 +7,7 @@ use crate::crypto::passphrase_hash::Cost;
 use crate::crypto::{Key, SecretText};
 use crate::fhir::Instant;
 use crate::store::{Durability, Permit, Reader, Store, StoreError, Tx};
-use crate::vault::{self, RecoveryCode, Secret, Vault};
+use crate::vault::{self, RecoveryCode, Secret, Vault, VaultError};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,7 @@ pub(super) struct Shared {
 
 /// What a lock closes and zeroes.
 pub(super) struct Open {
-    store: Store,
+    pub(super) store: Store,
     audit: Mutex<AuditLog>,
     pub(super) cursor_key: Key,
     /// Last, so that the files are closed before the vault's lock is given up.
@@ -93,9 +93,12 @@ impl Guard {
         Self::over(vault::unlock(home, secret)?, actor, clock)
     }
 
-    fn over(vault: Vault, actor: Actor, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
+    fn over(mut vault: Vault, actor: Actor, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
         let audit = AuditLog::open(&vault.audit().path, vault.audit().key, vault.audit().salt)?;
         let store = Store::open(&vault.store().path, vault.store().key, vault.store().salt)?;
+        // What a kill left of a change of keys. Where it cannot be finished now, the next opening tries again.
+        let _ = vault.settle();
+        vault.clear_leftovers();
         let open = Open {
             store,
             audit: Mutex::new(audit),
@@ -265,6 +268,40 @@ impl Guard {
             Some(open) => body(open),
             None => Err(AccessError::Locked),
         }
+    }
+
+    /// As [`Guard::with_open`], while nothing else runs on the vault: for what changes the header or whose it is. Where the
+    /// disk may hold either generation of the header, nobody goes on with one of them: the vault is closed.
+    pub(super) fn with_open_mut<R>(
+        &self,
+        body: impl FnOnce(&mut Open) -> Result<R, AccessError>,
+    ) -> Result<R, AccessError> {
+        if self.shared.locking.load(Ordering::SeqCst) {
+            return Err(AccessError::Locked);
+        }
+        let open = &self.shared.open;
+        let mut whole = open.write().unwrap_or_else(PoisonError::into_inner);
+        let open = whole.as_mut().ok_or(AccessError::Locked)?;
+        let answer = body(open);
+        if matches!(answer, Err(AccessError::Vault(VaultError::Unclear { .. }))) {
+            *whole = None;
+        }
+        answer
+    }
+
+    /// Closes the databases and takes the vault out, for all clones, if `check` agrees.
+    pub(super) fn take_apart(
+        &self,
+        check: impl FnOnce(&Open) -> Result<(), AccessError>,
+    ) -> Result<Vault, AccessError> {
+        if self.shared.locking.load(Ordering::SeqCst) {
+            return Err(AccessError::Locked);
+        }
+        let open = &self.shared.open;
+        let mut whole = open.write().unwrap_or_else(PoisonError::into_inner);
+        check(whole.as_ref().ok_or(AccessError::Locked)?)?;
+        let open = whole.take().ok_or(AccessError::Locked)?;
+        Ok(open.vault)
     }
 
     /// Writes an audit entry. What it is about happens after this, never before.

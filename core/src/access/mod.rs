@@ -11,6 +11,7 @@ mod error;
 mod exchange;
 mod guard;
 mod records;
+mod rekey;
 mod secrets;
 mod serve;
 mod status;
@@ -23,13 +24,14 @@ pub use cursor::BadCursor;
 pub use error::AccessError;
 pub use guard::{Guard, LostChanges};
 pub use records::Page;
+pub use rekey::{Absent, Rekeyed};
 pub use serve::{Fetched, Write};
 pub use status::{Status, VaultCheck, Waiting};
 pub use transfer::Importing;
 
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{
-    Committed, Decide, EditState, EditView, Imported, Incoming, Known, Local, Origin, PeerId,
-    PeerSettings, Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused,
+    Committed, CopyWay, Decide, EditState, EditView, Imported, Incoming, Known, Local, Origin,
+    PeerId, PeerSettings, Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused,
     Reindexed, Saved, SentKind, StoreError,
 };

@@ -19,6 +19,7 @@ mod slot;
 mod summary;
 mod tries;
 mod unlock;
+mod wipe;
 
 pub use enroll::{NewSecret, NewSlot, Plan, Ready};
 pub use error::VaultError;
@@ -33,3 +34,4 @@ pub use slot::{Secret, SlotId, SlotKind};
 pub use summary::{SlotSummary, slots_before_unlock};
 pub use tries::{FailedTries, Moment};
 pub use unlock::{Opener, Switch, With, unlock, unlock_with};
+pub use wipe::{Wipe, wipe, wipe_was_interrupted};
