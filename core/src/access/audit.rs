@@ -32,6 +32,10 @@ pub enum AuditKind {
     Unlock,
     /// The vault was locked.
     Lock,
+    /// The open vault went from one person's hands to another's, whose entry this is.
+    Switch,
+    /// A PIN or a staff passphrase was typed wrong while the vault was locked; the entry counts how often.
+    FailedTries,
     /// One record is about to be released.
     Read,
     /// A page of a search is about to be released.

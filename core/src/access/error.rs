@@ -26,12 +26,6 @@ pub enum AccessError {
         "this vault belongs to a device (changes wait in it, or it syncs with a server): make one for the hub"
     )]
     VaultOfADevice,
-    /// Only the vault's owner, or an admin, may do this.
-    #[error("only the vault's owner or an admin may {what}")]
-    OwnerOnly {
-        /// What was tried.
-        what: &'static str,
-    },
     /// Other slots would have to go too, and nobody agreed to that.
     #[error(
         "the vault's root key changes with it, so that {} would be dropped: give their secrets along, or agree to drop \
@@ -59,9 +53,15 @@ pub enum AccessError {
         /// How many.
         changes: u64,
     },
-    /// The vault was locked meanwhile.
+    /// The vault was locked meanwhile, or is in another person's hands by now.
     #[error("the vault is locked")]
     Locked,
+    /// Only the vault's owner, or an admin, may do this.
+    #[error("only the vault's owner or an admin may {what}")]
+    OwnerOnly {
+        /// What was tried.
+        what: &'static str,
+    },
     /// What was to be stored is no resource.
     #[error(transparent)]
     Resource(#[from] InvalidResource),

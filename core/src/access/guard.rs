@@ -1,6 +1,7 @@
 //! The guard itself: what it holds, and how it comes to be.
 
 use super::audit::{AuditEntry, AuditError, AuditKind, AuditLog};
+use super::keys::actor_of;
 use super::{AccessError, Actor, Person};
 use crate::clock::Clock;
 use crate::crypto::passphrase_hash::Cost;
@@ -10,8 +11,8 @@ use crate::store::{Durability, Permit, Reader, Store, StoreError, Tx};
 use crate::vault::{self, RecoveryCode, Secret, Vault, VaultError};
 use sha2::{Digest, Sha256};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 /// An open vault in one person's hands. Clones share the vault; a lock locks them all, and the last
 /// one to go closes it too.
@@ -19,6 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 pub struct Guard {
     pub(super) shared: Arc<Shared>,
     pub(super) actor: Arc<Actor>,
+    /// In whose hands the vault was when this guard was made.
+    holder: u64,
 }
 
 pub(super) struct Shared {
@@ -26,6 +29,8 @@ pub(super) struct Shared {
     open: RwLock<Option<Open>>,
     /// Set before the lock waits for its turn, so that nothing new begins meanwhile.
     locking: AtomicBool,
+    /// Grows by one each time that the vault changes hands; only ever written while nothing else runs on it.
+    holder: AtomicU64,
     sync_turn: tokio::sync::Mutex<()>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -37,6 +42,13 @@ pub(super) struct Open {
     pub(super) cursor_key: Key,
     /// Last, so that the files are closed before the vault's lock is given up.
     pub(super) vault: Vault,
+}
+
+impl Shared {
+    /// The guards that there are end.
+    pub(super) fn next_holder(&self) -> u64 {
+        self.holder.fetch_add(1, Ordering::SeqCst) + 1
+    }
 }
 
 impl Open {
@@ -65,7 +77,6 @@ impl Guard {
         home: &Path,
         passphrase: SecretText,
         cost: Cost,
-        actor: Actor,
         clock: Arc<dyn Clock>,
         confirm: impl FnOnce(&RecoveryCode) -> Result<(), E>,
     ) -> Result<Self, E> {
@@ -74,26 +85,27 @@ impl Guard {
             confirm(code).map_err(Creation::Declined)
         });
         match vault {
-            Ok(vault) => Ok(Self::over(vault, actor, clock)?),
+            Ok(vault) => Ok(Self::over(vault, clock)?),
             Err(Creation::Failed(error)) => Err(error.into()),
             Err(Creation::Declined(error)) => Err(error),
         }
     }
 
-    /// Opens the vault in `home`.
+    /// Opens the vault in `home` with what its owner typed, where no gate has a part in it. For everybody and
+    /// everything else: [`Guard::unlock_with`].
     ///
     /// # Errors
     /// [`AccessError`]; nothing was changed.
     pub fn unlock(
         home: &Path,
         secret: &Secret,
-        actor: Actor,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AccessError> {
-        Self::over(vault::unlock(home, secret)?, actor, clock)
+        Self::over(vault::unlock(home, secret)?, clock)
     }
 
-    fn over(mut vault: Vault, actor: Actor, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
+    pub(super) fn over(mut vault: Vault, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
+        let actor = actor_of(&vault);
         let audit = AuditLog::open(&vault.audit().path, vault.audit().key, vault.audit().salt)?;
         let store = Store::open(&vault.store().path, vault.store().key, vault.store().salt)?;
         // What a kill left of a change of keys. Where it cannot be finished now, the next opening tries again.
@@ -108,15 +120,18 @@ impl Guard {
         let shared = Shared {
             open: RwLock::new(Some(open)),
             locking: AtomicBool::new(false),
+            holder: AtomicU64::new(0),
             sync_turn: tokio::sync::Mutex::new(()),
             clock,
         };
         let guard = Self {
             shared: Arc::new(shared),
             actor: Arc::new(actor),
+            holder: 0,
         };
         guard.note_lost_changes()?;
         guard.note(AuditKind::Unlock, "", None, None)?;
+        guard.settle_tries()?;
         Ok(guard)
     }
 
@@ -149,6 +164,15 @@ impl Guard {
         Self {
             shared: Arc::clone(&self.shared),
             actor: Arc::new(actor),
+            holder: self.holder,
+        }
+    }
+
+    /// The guard of whoever has the vault now.
+    pub(super) fn of_holder(&self, holder: u64, actor: Actor) -> Self {
+        Self {
+            holder,
+            ..self.acting_as(actor)
         }
     }
 
@@ -187,7 +211,8 @@ impl Guard {
     }
 
     /// Locks, for all clones: writes it to the trail, stops running reads, waits for running writes, closes the files and
-    /// zeroes the keys. Locking twice is no error.
+    /// zeroes the keys. Locking twice is no error, nor is locking when the vault is in another person's hands by now:
+    /// for this guard it is locked already, and theirs goes on.
     ///
     /// # Errors
     /// [`AccessError::Audit`] when the trail could not be written. It is locked all the same.
@@ -196,13 +221,11 @@ impl Guard {
             Err(AccessError::Locked) => Ok(()),
             other => other,
         };
+        if !self.is_holder() {
+            return Ok(());
+        }
         self.shared.locking.store(true, Ordering::SeqCst);
-        if let Some(open) = &*self
-            .shared
-            .open
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-        {
+        if let Some(open) = &*self.opened() {
             open.store.interrupt();
         }
         *self
@@ -259,14 +282,9 @@ impl Guard {
         if self.shared.locking.load(Ordering::SeqCst) {
             return Err(AccessError::Locked);
         }
-        match &*self
-            .shared
-            .open
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-        {
-            Some(open) => body(open),
-            None => Err(AccessError::Locked),
+        match &*self.opened() {
+            Some(open) if self.is_holder() => body(open),
+            _ => Err(AccessError::Locked),
         }
     }
 
@@ -281,8 +299,10 @@ impl Guard {
         }
         let open = &self.shared.open;
         let mut whole = open.write().unwrap_or_else(PoisonError::into_inner);
-        let open = whole.as_mut().ok_or(AccessError::Locked)?;
-        let answer = body(open);
+        let answer = match whole.as_mut() {
+            Some(open) if self.is_holder() => body(open),
+            _ => Err(AccessError::Locked),
+        };
         if matches!(answer, Err(AccessError::Vault(VaultError::Unclear { .. }))) {
             *whole = None;
         }
@@ -299,9 +319,31 @@ impl Guard {
         }
         let open = &self.shared.open;
         let mut whole = open.write().unwrap_or_else(PoisonError::into_inner);
-        check(whole.as_ref().ok_or(AccessError::Locked)?)?;
+        check(
+            whole
+                .as_ref()
+                .filter(|_| self.is_holder())
+                .ok_or(AccessError::Locked)?,
+        )?;
         let open = whole.take().ok_or(AccessError::Locked)?;
         Ok(open.vault)
+    }
+
+    /// Stops what reads now.
+    pub(super) fn interrupt_reads(&self) -> Result<(), AccessError> {
+        self.with_open(|open| {
+            open.store.interrupt();
+            Ok(())
+        })
+    }
+
+    fn opened(&self) -> RwLockReadGuard<'_, Option<Open>> {
+        let open = &self.shared.open;
+        open.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_holder(&self) -> bool {
+        self.holder == self.shared.holder.load(Ordering::SeqCst)
     }
 
     /// Writes an audit entry. What it is about happens after this, never before.
@@ -382,8 +424,8 @@ enum Creation<E> {
     Declined(E),
 }
 
-impl<E> From<vault::VaultError> for Creation<E> {
-    fn from(error: vault::VaultError) -> Self {
+impl<E> From<VaultError> for Creation<E> {
+    fn from(error: VaultError) -> Self {
         Self::Failed(error.into())
     }
 }

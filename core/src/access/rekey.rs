@@ -6,9 +6,9 @@
 use super::audit::AuditKind;
 use super::guard::Open;
 use super::{AccessError, Guard, Role};
-use crate::store::{CopyWay, Permit, Reader, Store, StoreError, Target, with_side_files};
+use crate::store::{CopyWay, Permit, Reader, Store, Target, with_side_files};
 use crate::vault::{
-    self, Gate, GateError, Opener, RecoveryCode, SlotId, SlotKind, SlotSummary, Switch, VaultError,
+    Gate, GateError, Opener, RecoveryCode, SlotId, SlotKind, SlotSummary, Switch, VaultError,
 };
 use std::path::Path;
 
@@ -160,7 +160,7 @@ impl Guard {
     ///
     /// # Errors
     /// [`AccessError::Unsent`]: nothing was changed. A [`VaultError`]: the vault is closed, and a wipe that has begun goes
-    /// on with [`vault::wipe`].
+    /// on with [`crate::vault::wipe`].
     pub async fn wipe(
         &self,
         lose_unsent: bool,
@@ -182,24 +182,21 @@ impl Guard {
         mut progress: impl FnMut(u64, u64),
         slots: impl FnOnce(&mut Open) -> Result<(), AccessError>,
     ) -> Result<(), AccessError> {
-        let (done, unsettled) = self.with_open_mut(|open| {
-            let unsettled = match slots(open) {
-                Err(AccessError::Vault(error @ VaultError::Unsettled { .. })) => Some(error),
-                other => {
-                    other?;
-                    None
-                }
-            };
+        self.with_open_mut(|open| {
+            match slots(open) {
+                // The new data key brings two more generations of the header, so that the old slot is in neither.
+                Ok(()) | Err(AccessError::Vault(VaultError::Unsettled { .. })) => {}
+                Err(error) => return Err(error),
+            }
             open.cursor_key = open.vault.cursor_key();
-            Ok((new_data_key(open, CopyWay::Pages, &mut progress), unsettled))
-        })?;
-        match (done, unsettled) {
-            (Err(source), _) => Err(AccessError::RemovedNotRekeyed {
-                source: Box::new(source),
-            }),
-            // The new data key brought two more generations, so that the old slot is in neither.
-            (Ok(_), _) => Ok(()),
-        }
+            match new_data_key(open, CopyWay::Pages, &mut progress) {
+                Ok(_) => Ok(()),
+                Err(error @ AccessError::Vault(VaultError::Unclear { .. })) => Err(error),
+                Err(source) => Err(AccessError::RemovedNotRekeyed {
+                    source: Box::new(source),
+                }),
+            }
+        })
     }
 
     fn is_in_charge(&self) -> bool {
@@ -289,6 +286,9 @@ fn with_others(dropped: &[SlotSummary]) -> String {
 async fn destroy(gate: &dyn Gate, alias: &str) -> Result<(), AccessError> {
     match gate.destroy(alias).await {
         Ok(()) | Err(GateError::Lost) => Ok(()),
-        Err(error) => Err(vault::VaultError::from(error).into()),
+        Err(error) => Err(VaultError::from(error).into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,8 @@ mod wipe;
 
 pub use enroll::{NewSecret, NewSlot, Plan, Ready};
 pub use error::VaultError;
+#[cfg(test)]
+pub(crate) use files::step::watched;
 pub use gate::{Gate, GateError, GateFuture, GatePolicy};
 pub use header::Member;
 pub use keys::{DatabaseKey, Switching, Vault, create, exists};
