@@ -5,10 +5,10 @@
 
 use super::audit::AuditKind;
 use super::guard::Open;
-use super::{AccessError, Guard, Role};
+use super::{AccessError, Guard, Opening, Role};
 use crate::store::{CopyWay, Permit, Reader, Store, Target, with_side_files};
 use crate::vault::{
-    Gate, GateError, Opener, RecoveryCode, SlotId, SlotKind, SlotSummary, Switch, VaultError,
+    Gate, GateError, RecoveryCode, SlotId, SlotKind, SlotSummary, Switch, VaultError,
 };
 use std::path::Path;
 
@@ -47,13 +47,15 @@ impl Guard {
         self.with_open_mut(|open| new_data_key(open, way, &mut progress))
     }
 
-    /// Opens another slot of the vault, so that it stays when the root key changes.
+    /// Opens another slot of the vault, so that it stays when the root key changes. Whose hands the vault is in does not
+    /// change.
     ///
     /// # Errors
     /// [`AccessError`].
-    pub async fn at_hand(&self, opener: &Opener<'_>) -> Result<Switch, AccessError> {
+    pub async fn at_hand(&self, opening: &Opening<'_>) -> Result<Switch, AccessError> {
         let switching = self.with_open(|open| Ok(open.vault.switching()))?;
-        Ok(switching.open(opener).await?)
+        let opener = opening.opener(&*self.shared.clock);
+        Ok(switching.open(&opener).await?)
     }
 
     /// Takes a slot out for good: its keys in the gate first, then the slot from both generations of the header, then the
@@ -72,40 +74,42 @@ impl Guard {
         gate: Option<&dyn Gate>,
         progress: impl FnMut(u64, u64),
     ) -> Result<Vec<SlotSummary>, AccessError> {
-        let (alias, rotate, dropped) = self.with_open(|open| {
+        let kind = self.with_open(|open| {
             let found = open
                 .vault
                 .slots()
                 .into_iter()
                 .find(|other| other.id == slot);
             let found = found.ok_or(VaultError::NoSlot { id: slot })?;
-            let person = open.vault.person();
-            if found.person != person && !self.is_in_charge() {
+            if found.person != open.vault.person() && !self.is_in_charge() {
                 return Err(AccessError::OwnerOnly {
                     what: "remove another person's slot",
                 });
             }
-            let typed = matches!(found.kind, SlotKind::Passphrase | SlotKind::Recovery);
-            let rotate = typed || gate.is_none();
-            let dropped = open.vault.dropped_with(slot, present, rotate)?;
-            Ok((open.vault.alias_of(slot), rotate, dropped))
+            Ok(found.kind)
         })?;
-        refuse_unless(absent, &dropped)?;
-        let what = format!("slot {slot} removed{}", with_others(&dropped));
-        self.note(AuditKind::Write, &what, None, None)?;
-        if let (Some(gate), Some(alias)) = (gate, alias) {
-            destroy(gate, &alias).await?;
+        let typed = matches!(kind, SlotKind::Passphrase | SlotKind::Recovery);
+        let dropped = |rotate| {
+            let others = |open: &Open| Ok(open.vault.dropped_with(slot, present, rotate)?);
+            let dropped = self.with_open(others)?;
+            refuse_unless(absent, &dropped)?;
+            let what = format!("slot {slot} removed{}", with_others(&dropped));
+            self.note(AuditKind::Write, &what, None, None)?;
+            Ok::<_, AccessError>(dropped)
+        };
+        let mut others = dropped(typed)?;
+        let destroyed = self.destroy_in_gate(slot, gate).await?;
+        let rotate = typed || !destroyed;
+        if rotate != typed {
+            others = dropped(rotate)?;
         }
-        for other in &dropped {
-            let alias = self.with_open(|open| Ok(open.vault.alias_of(other.id)))?;
-            if let (Some(gate), Some(alias)) = (gate, alias) {
-                destroy(gate, &alias).await?;
-            }
+        for other in &others {
+            self.destroy_in_gate(other.id, gate).await?;
         }
         self.exchange(progress, |open| {
             Ok(open.vault.remove_slot(slot, present, rotate)?)
         })?;
-        Ok(dropped)
+        Ok(others)
     }
 
     /// Puts a new recovery code in the place of the old one, and changes the root and the store's key. `confirm` gets the
@@ -174,6 +178,23 @@ impl Guard {
         };
         let vault = self.take_apart(check)?;
         Ok(vault.into_wipe()?.run(gate).await?)
+    }
+
+    /// Destroys a slot's keys in the gate; gone already is gone. `false`: there is no gate here.
+    async fn destroy_in_gate(
+        &self,
+        slot: SlotId,
+        gate: Option<&dyn Gate>,
+    ) -> Result<bool, AccessError> {
+        let alias = self.with_open(|open| Ok(open.vault.alias_of(slot)))?;
+        let (Some(alias), Some(gate)) = (alias, gate) else {
+            return Ok(false);
+        };
+        match gate.destroy(&alias).await {
+            Ok(()) | Err(GateError::Lost) => Ok(true),
+            Err(GateError::Unavailable) => Ok(false),
+            Err(error) => Err(VaultError::from(error).into()),
+        }
     }
 
     /// Exchanges slots, and then the store's key.
@@ -280,14 +301,6 @@ fn with_others(dropped: &[SlotSummary]) -> String {
     }
     let ids: Vec<String> = dropped.iter().map(|slot| slot.id.to_string()).collect();
     format!(" and dropped with it: {}", ids.join(", "))
-}
-
-/// Gone already is gone.
-async fn destroy(gate: &dyn Gate, alias: &str) -> Result<(), AccessError> {
-    match gate.destroy(alias).await {
-        Ok(()) | Err(GateError::Lost) => Ok(()),
-        Err(error) => Err(VaultError::from(error).into()),
-    }
 }
 
 #[cfg(test)]

@@ -1,19 +1,18 @@
 //! Every step of a change of keys: stopped there as a kill does it, and failing there as a full disk does it.
 
 use super::*;
-use crate::access::AuditKind;
+use crate::access::{AuditKind, Person};
 use crate::clock::SystemClock;
 use crate::crypto::SecretText;
 use crate::crypto::passphrase_hash::LOWEST_COST;
 use crate::fhir::Resource;
-use crate::vault::{self, GateFuture, GatePolicy, Moment, NewSecret, NewSlot, Secret, With};
+use crate::vault::{self, GateFuture, GatePolicy, NewSecret, NewSlot, Secret, With};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 const FIRST: &str = "plum orbit lantern 42";
 const SECOND: &str = "walnut harbour stencil 7";
@@ -111,28 +110,20 @@ fn slot_of(guard: &Guard, label: &str) -> SlotId {
         .id
 }
 
-fn opener(with: &Secret) -> Opener<'_> {
-    Opener {
-        person: "",
-        with: With::Secret(with),
+fn at_hand(guard: &Guard, secret: &Secret) -> Switch {
+    let opening = Opening {
+        person: &Person::owner(),
+        with: With::Secret(secret),
         gate: None,
-        at: Moment {
-            since_boot: Duration::from_secs(10),
-            wall_ms: 0,
-        },
-    }
+    };
+    run(guard.at_hand(&opening)).unwrap()
 }
 
 /// Removes the second passphrase slot, keeping the recovery code.
 fn remove_second(guard: &Guard, code: &str) -> Result<Vec<SlotSummary>, AccessError> {
-    let code = recovery(code);
-    run(async {
-        let kept = [guard.at_hand(&opener(&code)).await?];
-        let second = slot_of(guard, "second");
-        guard
-            .remove_slot(second, &kept, Absent::Refuse, None, |_, _| ())
-            .await
-    })
+    let kept = [at_hand(guard, &recovery(code))];
+    let second = slot_of(guard, "second");
+    run(guard.remove_slot(second, &kept, Absent::Refuse, None, |_, _| ()))
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -452,7 +443,7 @@ fn a_used_recovery_code_is_replaced() {
         guard.replace_recovery_code(&[], Absent::Drop, |_, _| (), |_| Err(AccessError::Locked));
     assert!(declined.is_err());
     let (first, second) = (passphrase(FIRST), passphrase(SECOND));
-    let kept = [run(guard.at_hand(&opener(&first))).unwrap()];
+    let kept = [at_hand(&guard, &first)];
     let refused = guard.replace_recovery_code(&kept, Absent::Refuse, |_, _| (), |_| Ok(()));
     assert!(matches!(
         refused,
@@ -491,7 +482,7 @@ fn a_used_recovery_code_is_replaced() {
 #[derive(Default)]
 struct Memory {
     keys: Mutex<BTreeSet<String>>,
-    refuses: bool,
+    refuses: Option<GateError>,
 }
 
 impl Gate for Memory {
@@ -531,8 +522,8 @@ impl Gate for Memory {
     }
 
     fn destroy<'a>(&'a self, alias: &'a str) -> GateFuture<'a, ()> {
-        if self.refuses {
-            return Box::pin(async { Err(GateError::TryAgain) });
+        if let Some(error) = self.refuses {
+            return Box::pin(async move { Err(error) });
         }
         let there = self.keys.lock().unwrap().remove(alias);
         Box::pin(async move { if there { Ok(()) } else { Err(GateError::Lost) } })
@@ -555,7 +546,7 @@ fn a_gate_slot_ends_in_the_gate_and_takes_nobody_along() {
     let remove = |gate| run(guard.remove_slot(first, &[], Absent::Refuse, gate, |_, _| ()));
     // A gate that does not answer: nothing was changed.
     let broken = Memory {
-        refuses: true,
+        refuses: Some(GateError::TryAgain),
         ..Memory::default()
     };
     assert!(matches!(
@@ -564,7 +555,13 @@ fn a_gate_slot_ends_in_the_gate_and_takes_nobody_along() {
     ));
     assert_eq!(guard.slots().unwrap().len(), 5);
     // Without the gate its key stays, so that the root key has to change.
-    assert!(matches!(remove(None), Err(AccessError::WouldDrop { slots }) if slots.len() == 3));
+    let none = Memory {
+        refuses: Some(GateError::Unavailable),
+        ..Memory::default()
+    };
+    for gone in [None, Some(&none as &dyn Gate)] {
+        assert!(matches!(remove(gone), Err(AccessError::WouldDrop { slots }) if slots.len() == 3));
+    }
     assert_eq!(remove(Some(&gate)).unwrap(), []);
     assert_eq!(gate.keys.lock().unwrap().len(), 1);
     assert_eq!(guard.slots().unwrap().len(), 4);
@@ -607,7 +604,7 @@ fn a_wipe_is_killed_at_every_step_and_goes_on() {
         drop(answer);
         if begun {
             let again = Memory {
-                refuses: true,
+                refuses: Some(GateError::TryAgain),
                 ..Memory::default()
             };
             // The key in the gate is asked for again as long as its name is known; without the header it opens nothing.
