@@ -1,18 +1,18 @@
 //! The guard itself: what it holds, and how it comes to be.
 
-use super::audit::{AuditEntry, AuditError, AuditKind, AuditLog};
+use super::audit::{AuditError, AuditKind, AuditLog};
 use super::keys::actor_of;
+pub(super) use super::note::Digested;
 use super::{AccessError, Actor, Person};
 use crate::clock::Clock;
 use crate::crypto::passphrase_hash::Cost;
 use crate::crypto::{Key, SecretText};
 use crate::fhir::Instant;
 use crate::store::{Durability, Permit, Reader, Store, StoreError, Tx};
-use crate::vault::{self, RecoveryCode, Secret, Vault};
-use sha2::{Digest, Sha256};
+use crate::vault::{self, RecoveryCode, Secret, Vault, VaultError};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 /// An open vault in one person's hands. Clones share the vault; a lock locks them all, and the last
 /// one to go closes it too.
@@ -32,12 +32,14 @@ pub(super) struct Shared {
     /// Grows by one each time that the vault changes hands; only ever written while nothing else runs on it.
     holder: AtomicU64,
     sync_turn: tokio::sync::Mutex<()>,
+    /// The device's id, once it was asked for.
+    pub(super) device: OnceLock<String>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 /// What a lock closes and zeroes.
 pub(super) struct Open {
-    store: Store,
+    pub(super) store: Store,
     audit: Mutex<AuditLog>,
     pub(super) cursor_key: Key,
     /// Last, so that the files are closed before the vault's lock is given up.
@@ -104,10 +106,13 @@ impl Guard {
         Self::over(vault::unlock(home, secret)?, clock)
     }
 
-    pub(super) fn over(vault: Vault, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
+    pub(super) fn over(mut vault: Vault, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
         let actor = actor_of(&vault);
         let audit = AuditLog::open(&vault.audit().path, vault.audit().key, vault.audit().salt)?;
         let store = Store::open(&vault.store().path, vault.store().key, vault.store().salt)?;
+        // What a kill left of a change of keys. Where it cannot be finished now, the next opening tries again.
+        let _ = vault.settle();
+        vault.clear_leftovers();
         let open = Open {
             store,
             audit: Mutex::new(audit),
@@ -119,6 +124,7 @@ impl Guard {
             locking: AtomicBool::new(false),
             holder: AtomicU64::new(0),
             sync_turn: tokio::sync::Mutex::new(()),
+            device: OnceLock::new(),
             clock,
         };
         let guard = Self {
@@ -203,8 +209,11 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn accept_loss(&self) -> Result<(), AccessError> {
-        self.note(AuditKind::Write, "loss accepted", None, None)?;
-        self.with_audit(|log| log.forget_loss())
+        self.audited(AuditKind::Write, "loss accepted", |guard| {
+            guard
+                .with_audit(|log| log.forget_loss())
+                .map(|()| ((), None))
+        })
     }
 
     /// Locks, for all clones: writes it to the trail, stops running reads, waits for running writes, closes the files and
@@ -285,7 +294,8 @@ impl Guard {
         }
     }
 
-    /// As [`Guard::with_open`], while nothing else runs on the vault: for what changes the header or whose it is.
+    /// As [`Guard::with_open`], while nothing else runs on the vault: for what changes the header or whose it is. Where the
+    /// disk may hold either generation of the header, nobody goes on with one of them: the vault is closed.
     pub(super) fn with_open_mut<R>(
         &self,
         body: impl FnOnce(&mut Open) -> Result<R, AccessError>,
@@ -294,10 +304,35 @@ impl Guard {
             return Err(AccessError::Locked);
         }
         let open = &self.shared.open;
-        match &mut *open.write().unwrap_or_else(PoisonError::into_inner) {
+        let mut whole = open.write().unwrap_or_else(PoisonError::into_inner);
+        let answer = match whole.as_mut() {
             Some(open) if self.is_holder() => body(open),
             _ => Err(AccessError::Locked),
+        };
+        if matches!(answer, Err(AccessError::Vault(VaultError::Unclear { .. }))) {
+            *whole = None;
         }
+        answer
+    }
+
+    /// Closes the databases and takes the vault out, for all clones, if `check` agrees.
+    pub(super) fn take_apart(
+        &self,
+        check: impl FnOnce(&Open) -> Result<(), AccessError>,
+    ) -> Result<Vault, AccessError> {
+        if self.shared.locking.load(Ordering::SeqCst) {
+            return Err(AccessError::Locked);
+        }
+        let open = &self.shared.open;
+        let mut whole = open.write().unwrap_or_else(PoisonError::into_inner);
+        check(
+            whole
+                .as_ref()
+                .filter(|_| self.is_holder())
+                .ok_or(AccessError::Locked)?,
+        )?;
+        let open = whole.take().ok_or(AccessError::Locked)?;
+        Ok(open.vault)
     }
 
     /// Stops what reads now.
@@ -317,26 +352,6 @@ impl Guard {
         self.holder == self.shared.holder.load(Ordering::SeqCst)
     }
 
-    /// Writes an audit entry. What it is about happens after this, never before.
-    pub(super) fn note(
-        &self,
-        kind: AuditKind,
-        what: &str,
-        texts: Option<Digested>,
-        revision: Option<i64>,
-    ) -> Result<(), AccessError> {
-        let entry = AuditEntry {
-            at_ms: self.shared.clock.now().epoch_ms(),
-            person: self.actor.person.id().to_owned(),
-            kind,
-            what: what.to_owned(),
-            count: texts.as_ref().map(|t| t.count),
-            digest: texts.and_then(|t| t.digest),
-            revision,
-        };
-        self.with_audit(|log| log.append(&entry))
-    }
-
     pub(super) fn with_audit<R>(
         &self,
         body: impl FnOnce(&mut AuditLog) -> Result<R, AuditError>,
@@ -348,36 +363,6 @@ impl Guard {
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Guard({}, {})", self.actor.person, self.actor.role)
-    }
-}
-
-/// Count and SHA-256 of some texts, each preceded by its length.
-pub(super) struct Digested {
-    pub(super) count: u64,
-    pub(super) digest: Option<String>,
-}
-
-impl Digested {
-    /// A count alone.
-    pub(super) fn counted(count: u64) -> Self {
-        Self {
-            count,
-            digest: None,
-        }
-    }
-
-    pub(super) fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut digest = Sha256::new();
-        let mut count = 0;
-        for text in texts {
-            digest.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
-            digest.update(text);
-            count += 1;
-        }
-        Self {
-            count,
-            digest: Some(hex::encode(digest.finalize())),
-        }
     }
 }
 
@@ -395,8 +380,8 @@ enum Creation<E> {
     Declined(E),
 }
 
-impl<E> From<vault::VaultError> for Creation<E> {
-    fn from(error: vault::VaultError) -> Self {
+impl<E> From<VaultError> for Creation<E> {
+    fn from(error: VaultError) -> Self {
         Self::Failed(error.into())
     }
 }

@@ -5,7 +5,7 @@
 
 use super::audit::{AuditEntry, AuditKind};
 use super::guard::Digested;
-use super::{AccessError, Actor, Guard, Person, Role};
+use super::{AccessError, Actor, Certificate, Guard, Person, Role};
 use crate::clock::Clock;
 use crate::crypto::sign::{PublicKey, SigningKey};
 use crate::vault::{
@@ -26,7 +26,7 @@ pub struct Opening<'a> {
 }
 
 impl<'a> Opening<'a> {
-    fn opener(&self, clock: &dyn Clock) -> Opener<'a> {
+    pub(super) fn opener(&self, clock: &dyn Clock) -> Opener<'a> {
         Opener {
             person: in_header(self.person),
             with: self.with,
@@ -102,13 +102,8 @@ impl Guard {
         let (from, at_ms) = (self.actor.person.id().to_owned(), opener.at.wall_ms);
         let holder = self.with_open_mut(|open| {
             let entry = AuditEntry {
-                at_ms,
-                person: opening.person.id().to_owned(),
-                kind: AuditKind::Switch,
                 what: format!("from {from}"),
-                count: None,
-                digest: None,
-                revision: None,
+                ..AuditEntry::new(at_ms, opening.person.id(), AuditKind::Switch)
             };
             open.audit().append(&entry)?;
             open.vault.switch(switch)?;
@@ -266,10 +261,18 @@ pub(super) fn actor_of(vault: &Vault) -> Actor {
         return Actor::owner();
     }
     // A slot whose person the header does not know gets a role that no policy knows: it may do nothing.
-    let role = vault
-        .member()
-        .map_or("unknown", |member| member.role.as_str());
-    Actor::new(of_header(vault.person()), Role::named(role))
+    let Some(member) = vault.member() else {
+        return Actor::new(of_header(vault.person()), Role::named("unknown"));
+    };
+    let certified = vault.authority().and_then(|authority| {
+        Certificate::holder(authority, &member.certificate, &member.public_key).ok()
+    });
+    let person = of_header(&member.person);
+    match certified {
+        // The name stays the one that stands in this vault's records of changes.
+        Some(actor) => Actor { person, ..actor },
+        None => Actor::new(person, Role::named(member.role.clone())),
+    }
 }
 
 fn of_header(person: &str) -> Person {

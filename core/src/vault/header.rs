@@ -134,6 +134,41 @@ pub(super) fn read(layout: &Layout) -> Result<Option<Unverified>, VaultError> {
     }
 }
 
+/// What an attempt to write a new generation came to.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The new generation is on the disk.
+    Written,
+    /// The old one is still the newest; nothing happened.
+    NotWritten(VaultError),
+    /// It may be either: the disk failed between making the new one visible and making it last.
+    Unclear(VaultError),
+}
+
+/// As [`commit`], telling apart what a failure left behind: whoever goes on with the old generation although the new
+/// one is on the disk writes into files that the next opening does not look at.
+pub(super) fn commit_and_look(layout: &Layout, header: &Header, mac_key: &Key) -> Outcome {
+    let Err(error) = commit(layout, header, mac_key) else {
+        return Outcome::Written;
+    };
+    let newest = files::read_at_most(&layout.header(), MAX_BYTES as u64);
+    let before = newest.ok().flatten().and_then(|bytes| decode(&bytes).ok());
+    match before {
+        Some(found) if found.header.generation < header.generation => Outcome::NotWritten(error),
+        _ => Outcome::Unclear(error),
+    }
+}
+
+/// Both generations as far as they are whole, unverified. `None`: there is none, or it cannot be read.
+pub(super) fn generations(layout: &Layout) -> [Option<Header>; 2] {
+    [layout.header(), layout.previous_header()].map(|path| {
+        let bytes = files::read_at_most(&path, MAX_BYTES as u64)
+            .ok()
+            .flatten()?;
+        decode(&bytes).ok().map(|unverified| unverified.header)
+    })
+}
+
 /// Whether this is the beginning of a header whose end never reached the disk.
 fn is_torn(bytes: &[u8]) -> bool {
     let Some(length) = body_length(bytes) else {

@@ -25,11 +25,11 @@ pub struct Vault {
     pub(super) layout: Layout,
     pub(super) header: Header,
     pub(super) root: Key,
-    store_key: Key,
-    audit_key: Key,
+    pub(super) store_key: Key,
+    pub(super) audit_key: Key,
     pub(super) opened: OpenSlot,
-    tries: Arc<Tries>,
-    _lock: LockFile,
+    pub(super) tries: Arc<Tries>,
+    pub(super) lock: LockFile,
 }
 
 /// The slot that is open: whose hands the vault is in.
@@ -88,6 +88,9 @@ pub fn create<E: From<VaultError>>(
     let layout = Layout::of(home);
     files::make_private_folder(home)?;
     let lock = LockFile::take(&layout.lock())?;
+    if layout.wiping().exists() {
+        return Err(VaultError::WipeInterrupted.into());
+    }
     if exists(home)? {
         return Err(VaultError::Exists {
             home: home.to_owned(),
@@ -238,7 +241,7 @@ impl Vault {
         kdf::derive(&self.root, Purpose::CursorSeal, self.id(), 1)
     }
 
-    fn database<'a>(&self, file: &'a DatabaseFile, key: &'a Key) -> DatabaseKey<'a> {
+    pub(super) fn database<'a>(&self, file: &'a DatabaseFile, key: &'a Key) -> DatabaseKey<'a> {
         DatabaseKey {
             path: self.layout.vault.join(&file.name),
             key,
@@ -264,7 +267,7 @@ impl Vault {
     ) -> Result<Self, VaultError> {
         let id = unverified.header.vault;
         let Unwrapped { root, signing_key } = unwrapped;
-        let header = unverified.verify(&kdf::derive(&root, Purpose::HeaderMac, &id, 1))?;
+        let header = unverified.verify(&mac_key_of(&root, &id))?;
         let store_key = unwrap_key(&root, &id, Purpose::WrapDataKey, &header.store)?;
         let audit_key = unwrap_key(&root, &id, Purpose::WrapAuditKey, &header.audit)?;
         Ok(Self {
@@ -275,13 +278,18 @@ impl Vault {
             root,
             store_key,
             audit_key,
-            _lock: lock,
+            lock,
         })
     }
 
-    fn mac_key(&self) -> Key {
-        kdf::derive(&self.root, Purpose::HeaderMac, self.id(), 1)
+    pub(super) fn mac_key(&self) -> Key {
+        mac_key_of(&self.root, self.id())
     }
+}
+
+/// The key of the header's MAC under a root key.
+pub(super) fn mac_key_of(root: &Key, vault: &[u8; 16]) -> Key {
+    kdf::derive(root, Purpose::HeaderMac, vault, 1)
 }
 
 impl OpenSlot {
@@ -362,18 +370,18 @@ fn draft(
         store_key,
         audit_key,
         opened,
-        _lock: lock,
+        lock,
     })
 }
 
-fn make_database(
+/// A database file with a new key and salt.
+pub(super) fn make_database(
     root: &Key,
     vault: &[u8; 16],
     wrap: Purpose,
     name: &str,
 ) -> Result<(DatabaseFile, Key), VaultError> {
     let key = Key::make_random()?;
-    let nonce: [u8; NONCE_BYTES] = rng::make_bytes()?;
     let mut file = DatabaseFile {
         name: name.to_owned(),
         salt: rng::make_bytes()?,
@@ -381,12 +389,25 @@ fn make_database(
         wrapped_key: Vec::new(),
         key_check: kdf::key_check(&key, vault, 1),
     };
+    wrap_key(root, vault, wrap, &mut file, &key)?;
+    Ok((file, key))
+}
+
+/// Wraps a database's key under a root key.
+pub(super) fn wrap_key(
+    root: &Key,
+    vault: &[u8; 16],
+    wrap: Purpose,
+    file: &mut DatabaseFile,
+    key: &Key,
+) -> Result<(), VaultError> {
+    let nonce: [u8; NONCE_BYTES] = rng::make_bytes()?;
     let wrapping = kdf::derive(root, wrap, vault, file.key_version);
-    let sealed = envelope::seal(&wrapping, nonce, &bound_to(vault, &file), key.expose());
+    let sealed = envelope::seal(&wrapping, nonce, &bound_to(vault, file), key.expose());
     file.wrapped_key = sealed.map_err(|_| VaultError::HeaderDamaged {
         what: "a database key",
     })?;
-    Ok((file, key))
+    Ok(())
 }
 
 fn unwrap_key(
