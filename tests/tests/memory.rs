@@ -141,7 +141,7 @@ async fn no_secret_of_a_person_is_left_after_a_switch_or_a_lock() {
     let (gate, nurse) = (FakeGate::default(), Person::new("nurse-1"));
     // As long as a PIN may be: six digits stand in memory by chance.
     let pin: String = (0..32_u32)
-        .map(|n| char::from(b'0' + u8::try_from(n * n * 7 % 11 % 10).unwrap()))
+        .map(|n| char::from(b'0' + u8::try_from((n * n * n + 7 * n) % 97 % 10).unwrap()))
         .collect();
     let hidden_pin = masked(pin.as_bytes());
     let typed = Secret::Pin(SecretText::new(pin));
