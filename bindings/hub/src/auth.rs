@@ -6,6 +6,7 @@
 use crate::answer::Problem;
 use crate::app::App;
 use crate::limits::{DRAIN_BYTES, DRAIN_TIMEOUT};
+use crate::log::Asker;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
@@ -19,6 +20,14 @@ use subtle::ConstantTimeEq;
 pub(crate) struct Caller {
     /// The vault in this caller's hands.
     pub(crate) guard: Guard,
+}
+
+impl Caller {
+    /// What a line of the log calls this caller: the device's id at this hub.
+    fn name(&self) -> String {
+        let actor = self.guard.actor();
+        actor.device.clone().unwrap_or_else(|| "admin".into())
+    }
 }
 
 /// The SHA-256 of a token. Hashes are compared, so that neither length nor time tells anything about the token.
@@ -53,8 +62,11 @@ pub(crate) async fn authenticate(
     next: Next,
 ) -> Response {
     if let Some(caller) = caller_of(&app, request.headers()).await {
+        let asker = Asker(caller.name());
         request.extensions_mut().insert(caller);
-        return next.run(request).await;
+        let mut response = next.run(request).await;
+        response.extensions_mut().insert(asker);
+        return response;
     }
     app.denied.note(&app.guard);
     // Read what is still coming, a little: some clients take an answer before the end of their request for an error.
