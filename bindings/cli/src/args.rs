@@ -120,7 +120,19 @@ pub(crate) enum Command {
         /// Write {"url","ca_file","token_file"} here once it serves
         #[arg(long, value_name = "FILE")]
         ready_file: Option<PathBuf>,
+        /// One line for each request on standard error, without anything of a patient
+        #[arg(long, value_name = "FORM")]
+        log: Option<Log>,
     },
+}
+
+/// How the hub's log is written.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Log {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
 }
 
 #[derive(Debug, Subcommand)]

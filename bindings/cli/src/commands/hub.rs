@@ -1,12 +1,12 @@
 //! `hub`: the vault as a FHIR server, until it is told to stop.
 
 use super::{open, runtime, tidy};
-use crate::args::Global;
+use crate::args::{Global, Log};
 use crate::failure::Failure;
 use crate::output::say;
 use crate::secrets;
 use pocketchart_core::access::{AccessError, Role};
-use pocketchart_hub::Hub;
+use pocketchart_hub::{Hub, LogForm, Options};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,6 +16,7 @@ pub(crate) fn run(
     global: &Global,
     listen: SocketAddr,
     ready_file: Option<&Path>,
+    log: Option<Log>,
 ) -> Result<ExitCode, Failure> {
     let home = secrets::home(global)?;
     let guard = open(global)?;
@@ -26,8 +27,16 @@ pub(crate) fn run(
     }
     // While nobody waits: what came in since the last start is packed tighter.
     tidy(&guard)?;
+    let log = log.map(|form| match form {
+        Log::Text => LogForm::Text,
+        Log::Json => LogForm::Json,
+    });
+    let options = Options {
+        log,
+        ..Options::default()
+    };
     let served = runtime()?.block_on(async {
-        let hub = Hub::start(guard.clone(), &home, listen).await?;
+        let hub = Hub::start_with(guard.clone(), &home, listen, options).await?;
         if let Some(file) = ready_file {
             hub.write_ready_file(file)?;
         }
