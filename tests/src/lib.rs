@@ -5,6 +5,7 @@ pub mod generate;
 pub mod oracle;
 pub mod search_parameters;
 pub mod slow_extract;
+pub mod staff;
 pub mod synthea;
 pub mod vectors;
 
