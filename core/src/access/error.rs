@@ -7,7 +7,7 @@ use crate::fhir::InvalidResource;
 use crate::fhir::strict::NotStrict;
 use crate::rng::NoRandomness;
 use crate::store::{Refused, StoreError};
-use crate::vault::VaultError;
+use crate::vault::{SlotSummary, VaultError};
 
 /// Why a guard did not do something. Nothing was changed, unless the variant says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,33 @@ pub enum AccessError {
         "this vault belongs to a device (changes wait in it, or it syncs with a server): make one for the hub"
     )]
     VaultOfADevice,
+    /// Other slots would have to go too, and nobody agreed to that.
+    #[error(
+        "the vault's root key changes with it, so that {} would be dropped: give their secrets along, or agree to drop \
+         them (they must be enrolled again). Nothing was changed",
+        in_words(slots)
+    )]
+    WouldDrop {
+        /// The slots.
+        slots: Vec<SlotSummary>,
+    },
+    /// A slot is out, the data key is the old one.
+    #[error(
+        "it is done, but the records still lie under the old key ({source}): run `pocketchart vault rekey` for a new one"
+    )]
+    RemovedNotRekeyed {
+        /// Why there is no new key.
+        source: Box<AccessError>,
+    },
+    /// Work that only this vault has.
+    #[error(
+        "{changes} change{} here that no server has would be lost: sync first. Nothing was changed",
+        if *changes == 1 { "" } else { "s" }
+    )]
+    Unsent {
+        /// How many.
+        changes: u64,
+    },
     /// The vault was locked meanwhile, or is in another person's hands by now.
     #[error("the vault is locked")]
     Locked,
@@ -72,4 +99,17 @@ impl From<PeopleError> for AccessError {
             other => Self::People(other),
         }
     }
+}
+
+/// Slots as a person knows them: kind, whose, label.
+fn in_words(slots: &[SlotSummary]) -> String {
+    let words = slots.iter().map(|slot| {
+        let person = if slot.person.is_empty() {
+            "the owner"
+        } else {
+            &slot.person
+        };
+        format!("the {} of {person} (slot {})", slot.kind, slot.id)
+    });
+    words.collect::<Vec<_>>().join(", ")
 }

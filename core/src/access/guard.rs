@@ -9,7 +9,7 @@ use crate::crypto::passphrase_hash::Cost;
 use crate::crypto::{Key, SecretText};
 use crate::fhir::Instant;
 use crate::store::{Durability, Permit, Reader, Store, StoreError, Tx};
-use crate::vault::{self, RecoveryCode, Secret, Vault};
+use crate::vault::{self, RecoveryCode, Secret, Vault, VaultError};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
@@ -39,7 +39,7 @@ pub(super) struct Shared {
 
 /// What a lock closes and zeroes.
 pub(super) struct Open {
-    store: Store,
+    pub(super) store: Store,
     audit: Mutex<AuditLog>,
     pub(super) cursor_key: Key,
     /// Last, so that the files are closed before the vault's lock is given up.
@@ -106,10 +106,13 @@ impl Guard {
         Self::over(vault::unlock(home, secret)?, clock)
     }
 
-    pub(super) fn over(vault: Vault, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
+    pub(super) fn over(mut vault: Vault, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
         let actor = actor_of(&vault);
         let audit = AuditLog::open(&vault.audit().path, vault.audit().key, vault.audit().salt)?;
         let store = Store::open(&vault.store().path, vault.store().key, vault.store().salt)?;
+        // What a kill left of a change of keys. Where it cannot be finished now, the next opening tries again.
+        let _ = vault.settle();
+        vault.clear_leftovers();
         let open = Open {
             store,
             audit: Mutex::new(audit),
@@ -291,7 +294,8 @@ impl Guard {
         }
     }
 
-    /// As [`Guard::with_open`], while nothing else runs on the vault: for what changes the header or whose it is.
+    /// As [`Guard::with_open`], while nothing else runs on the vault: for what changes the header or whose it is. Where the
+    /// disk may hold either generation of the header, nobody goes on with one of them: the vault is closed.
     pub(super) fn with_open_mut<R>(
         &self,
         body: impl FnOnce(&mut Open) -> Result<R, AccessError>,
@@ -300,10 +304,35 @@ impl Guard {
             return Err(AccessError::Locked);
         }
         let open = &self.shared.open;
-        match &mut *open.write().unwrap_or_else(PoisonError::into_inner) {
+        let mut whole = open.write().unwrap_or_else(PoisonError::into_inner);
+        let answer = match whole.as_mut() {
             Some(open) if self.is_holder() => body(open),
             _ => Err(AccessError::Locked),
+        };
+        if matches!(answer, Err(AccessError::Vault(VaultError::Unclear { .. }))) {
+            *whole = None;
         }
+        answer
+    }
+
+    /// Closes the databases and takes the vault out, for all clones, if `check` agrees.
+    pub(super) fn take_apart(
+        &self,
+        check: impl FnOnce(&Open) -> Result<(), AccessError>,
+    ) -> Result<Vault, AccessError> {
+        if self.shared.locking.load(Ordering::SeqCst) {
+            return Err(AccessError::Locked);
+        }
+        let open = &self.shared.open;
+        let mut whole = open.write().unwrap_or_else(PoisonError::into_inner);
+        check(
+            whole
+                .as_ref()
+                .filter(|_| self.is_holder())
+                .ok_or(AccessError::Locked)?,
+        )?;
+        let open = whole.take().ok_or(AccessError::Locked)?;
+        Ok(open.vault)
     }
 
     /// Stops what reads now.
@@ -351,8 +380,8 @@ enum Creation<E> {
     Declined(E),
 }
 
-impl<E> From<vault::VaultError> for Creation<E> {
-    fn from(error: vault::VaultError) -> Self {
+impl<E> From<VaultError> for Creation<E> {
+    fn from(error: VaultError) -> Self {
         Self::Failed(error.into())
     }
 }

@@ -26,7 +26,7 @@ pub struct Opening<'a> {
 }
 
 impl<'a> Opening<'a> {
-    fn opener(&self, clock: &dyn Clock) -> Opener<'a> {
+    pub(super) fn opener(&self, clock: &dyn Clock) -> Opener<'a> {
         Opener {
             person: in_header(self.person),
             with: self.with,

@@ -20,6 +20,7 @@ mod keys;
 mod note;
 pub mod people;
 mod records;
+mod rekey;
 mod secrets;
 mod serve;
 mod signing;
@@ -38,6 +39,7 @@ pub use guard::{Guard, LostChanges};
 pub use history::HistoryPage;
 pub use keys::{Opening, PersonSummary};
 pub use records::Page;
+pub use rekey::{Absent, Rekeyed};
 pub use serve::Fetched;
 pub use signing::{device_id, fingerprint};
 pub use status::{Status, VaultCheck, Waiting};
@@ -45,7 +47,7 @@ pub use transfer::Importing;
 
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{
-    Committed, Decide, EditState, EditView, Imported, Incoming, Known, Local, Origin, PeerId,
-    PeerSettings, Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused,
+    Committed, CopyWay, Decide, EditState, EditView, Imported, Incoming, Known, Local, Origin,
+    PeerId, PeerSettings, Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused,
     Reindexed, Saved, SentKind, StoreError, Version,
 };

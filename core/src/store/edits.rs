@@ -185,6 +185,13 @@ impl Reader<'_> {
             .collect()
     }
 
+    /// Changes that no server has acknowledged, and changed records that a person must decide about.
+    pub(crate) fn unsent_changes(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT (SELECT count(*) FROM outbox)
+                        + (SELECT count(*) FROM edit WHERE rid NOT IN (SELECT rid FROM outbox))";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
     fn pending_of(&self, row: &Row<'_>) -> Result<Pending, StoreError> {
         let rid: i64 = row.get(0)?;
         let text = |column: usize, what| -> Result<Option<String>, StoreError> {
