@@ -1,9 +1,10 @@
 //! A device joins a hub by code, is known by a token of its own, and is shut out again. On real sockets.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use pocketchart_core::access::people::EnrolmentCode;
-use pocketchart_core::access::{AuditKind, Role, fingerprint};
-use pocketchart_core::fhir::outcome;
+use pocketchart_core::access::people::{Applied, EnrolmentCode, PeopleError};
+use pocketchart_core::access::{AccessError, AuditKind, Role, fingerprint};
+use pocketchart_core::clock::Clock;
+use pocketchart_core::fhir::{Instant, outcome};
 use pocketchart_core::net::{NetError, Server};
 use pocketchart_core::sync::{JoinError, Joined, SyncError, join};
 use pocketchart_tests::staff::*;
@@ -197,4 +198,50 @@ async fn only_the_operator_operates() {
     }
     assert_eq!(as_device.get("people").await.unwrap().status, 403);
     assert_eq!(tablet.server.get("Patient").await.unwrap().status, 200);
+}
+
+/// A clock that moves when told to.
+struct HandClock(std::sync::atomic::AtomicI64);
+
+impl Clock for HandClock {
+    fn now(&self) -> Instant {
+        Instant::from_epoch_ms(self.0.load(std::sync::atomic::Ordering::SeqCst))
+    }
+
+    fn since_boot(&self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.now().epoch_ms().unsigned_abs())
+    }
+}
+
+#[test]
+fn a_code_is_good_for_a_quarter_of_an_hour_and_a_device_may_wait_a_day() {
+    const MINUTE: i64 = 60_000;
+    let clock = std::sync::Arc::new(HandClock(1_800_000_000_000.into()));
+    let forward = |minutes: i64| {
+        let by = minutes * MINUTE;
+        clock.0.fetch_add(by, std::sync::atomic::Ordering::SeqCst);
+    };
+    let home = tempfile::tempdir().unwrap();
+    let (hub, _) = make_vault_at(home.path(), clock.clone());
+    let device = tempfile::tempdir().unwrap();
+    let (device, _) = make_vault(device.path());
+    let application = || {
+        let secret = hub.enrol(&tablet_grant()).unwrap();
+        let code = EnrolmentCode::new("https://127.0.0.1:1/fhir", [0; 32], &secret).unwrap();
+        device.application(&code).unwrap()
+    };
+    let (late, early) = (application(), application());
+    forward(14);
+    assert!(matches!(hub.apply(&early), Ok(Applied::Waiting { .. })));
+    forward(1);
+    let refused = hub.apply(&late);
+    assert!(matches!(
+        refused,
+        Err(AccessError::People(PeopleError::BadCode))
+    ));
+    // It came in time, and now waits for the operator.
+    forward(23 * 60);
+    assert!(matches!(hub.apply(&early), Ok(Applied::Waiting { .. })));
+    forward(60);
+    assert!(hub.apply(&early).is_err());
 }
