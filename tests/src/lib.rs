@@ -6,6 +6,7 @@ pub mod http;
 pub mod oracle;
 pub mod search_parameters;
 pub mod slow_extract;
+pub mod staff;
 pub mod synthea;
 pub mod vectors;
 

@@ -112,17 +112,70 @@ pub(crate) enum Command {
     Bench,
     /// What is in the vault and what waits
     Status,
-    /// Serve this vault as a FHIR R4 server over HTTPS
-    Hub {
-        /// Address and port; port 0 takes a free one
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
-        listen: SocketAddr,
-        /// Write {"url","ca_file","token_file"} here once it serves
-        #[arg(long, value_name = "FILE")]
-        ready_file: Option<PathBuf>,
-        /// One line for each request on standard error, without anything of a patient
-        #[arg(long, value_name = "FORM")]
-        log: Option<Log>,
+    /// Join a hub with the code its operator shows; it can be typed again after an interruption
+    Join {
+        /// pocketchart://... ("-": read it from standard input, out of sight of other programs)
+        code: String,
+        /// Present the code once, and do not wait to be approved
+        #[arg(long)]
+        once: bool,
+    },
+    /// Serve this vault as a FHIR R4 server over HTTPS, or operate the hub that runs here
+    Hub(Hub),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Hub {
+    /// Address and port; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
+    pub(crate) listen: SocketAddr,
+    /// Write {"url","ca_file","token_file"} here once it serves
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// One line for each request on standard error, without anything of a patient
+    #[arg(long, value_name = "FORM")]
+    pub(crate) log: Option<Log>,
+    #[command(subcommand)]
+    pub(crate) command: Option<HubCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HubCommand {
+    /// Make a code that lets one device in, good for 15 minutes (with --person ID: that person of it, too)
+    Enrol {
+        /// What to call the device
+        #[arg(long, value_name = "NAME")]
+        device: String,
+        /// A patient's own device: it may see this patient
+        #[arg(
+            long,
+            value_name = "ID",
+            conflicts_with = "facility",
+            required_unless_present = "facility"
+        )]
+        patient: Option<String>,
+        /// A shared device, and where it stands
+        #[arg(long, value_name = "NAME")]
+        facility: Option<String>,
+        /// The role of the person named with --person, such as nurse or physician
+        #[arg(long, conflicts_with = "patient")]
+        role: Option<String>,
+    },
+    /// Devices and people, and who waits to be approved
+    Devices,
+    /// Let in a device that waits, or certify a person's key; compare the fingerprint first
+    Approve {
+        /// The beginning of the id, or the whole fingerprint
+        id: String,
+        /// A person's role, such as nurse or physician
+        #[arg(long)]
+        role: Option<String>,
+    },
+    /// Shut out a device or a person at once
+    Revoke {
+        /// The beginning of the id, or the whole fingerprint
+        id: String,
     },
 }
 

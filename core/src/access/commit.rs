@@ -282,6 +282,12 @@ impl Guard {
                 ran.map(|()| commit.results)
             })
         });
+        if let Err(AccessError::Change(refused)) = &result
+            && let Some(write) = writes.get(at)
+        {
+            self.note_refused(&write.what(), refused.code())
+                .map_err(|error| (at, error))?;
+        }
         let results = result.map_err(|error| (at, error))?;
         let mut done = Vec::with_capacity(results.len());
         for (at, (result, write)) in results.into_iter().zip(writes).enumerate() {

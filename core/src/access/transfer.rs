@@ -42,7 +42,7 @@ impl Guard {
             self.note(AuditKind::Import, file, Some(digest), None)?;
         }
         let changes = self.change_ids(batch.len(), how)?;
-        let signer = self.signer()?;
+        let signer = if how.as_edits { self.signer()? } else { None };
         self.transfer(how, |tx| {
             if !how.as_edits {
                 return tx.import(batch, how.at.epoch_ms());
@@ -73,7 +73,7 @@ impl Guard {
             None,
         )?;
         let changes = self.change_ids(names.len(), how)?;
-        let signer = self.signer()?;
+        let signer = if how.as_edits { self.signer()? } else { None };
         self.transfer(how, |tx| {
             if !how.as_edits {
                 return tx.change_imported(names, how.at.epoch_ms(), change);

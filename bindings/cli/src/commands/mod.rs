@@ -2,7 +2,9 @@
 
 pub(crate) mod bench;
 pub(crate) mod hub;
+pub(crate) mod join;
 mod keys;
+pub(crate) mod operate;
 pub(crate) mod person;
 pub(crate) mod record;
 pub(crate) mod search;
