@@ -35,7 +35,7 @@ pub enum VaultError {
         process: String,
     },
     /// No slot opens with this secret, whoever gave it: a person or a gate.
-    #[error("wrong passphrase, PIN or recovery code; nothing was changed")]
+    #[error("wrong passphrase, PIN, recovery code or device key; nothing was changed")]
     WrongSecret,
     /// The person has no slot of this kind.
     #[error("there is no {kind} slot for this person in this vault")]

@@ -31,7 +31,9 @@ pub(crate) fn rekey(global: &Global, way: CopyWay) -> Result<ExitCode, Failure> 
 
 pub(crate) fn remove_slot(global: &Global, id: &str, keep: &Keep) -> Result<ExitCode, Failure> {
     let slot = SlotId::parse(id).ok_or_else(|| {
-        Failure::Usage(format!("{id} is no slot: `pocketchart vault slots` lists them"))
+        Failure::Usage(format!(
+            "{id} is no slot: `pocketchart vault slots` lists them"
+        ))
     })?;
     let gate = DesktopGate::of_platform();
     let bar = new_key_bar(global);
@@ -43,7 +45,10 @@ pub(crate) fn remove_slot(global: &Global, id: &str, keep: &Keep) -> Result<Exit
     });
     bar.finish_and_clear();
     let dropped = dropped?;
-    let words = format!("Slot {slot} opens nothing any more.{}", with_dropped(&dropped));
+    let words = format!(
+        "Slot {slot} opens nothing any more.{}",
+        with_dropped(&dropped)
+    );
     let object = json!({ "removed": slot.to_string(), "dropped": ids(&dropped) });
     say(global, &words, &object);
     Ok(ExitCode::SUCCESS)
@@ -87,13 +92,18 @@ pub(crate) fn wipe(global: &Global, options: &WipeOptions) -> Result<ExitCode, F
             0 => "no server misses any of them".to_owned(),
             n => format!("{} that no server has", count(n, "change")),
         };
-        confirm(options, &format!("{} here ({unsent})", count(records, "record")))?;
+        confirm(
+            options,
+            &format!("{} here ({unsent})", count(records, "record")),
+        )?;
         waited_for(guard.wipe(options.lose_unsent, Some(&gate)))??
     };
     let mut words = format!("The vault in {} is gone.", home.display());
     if left > 0 {
         let keys = count(u64::try_from(left).unwrap_or(u64::MAX), "key");
-        words += &format!(" {keys} in the desktop's keyring could not be destroyed; nothing is left that they open.");
+        words += &format!(
+            " {keys} in the desktop's keyring could not be destroyed; nothing is left that they open."
+        );
     }
     let object = json!({ "wiped": home.to_string_lossy(), "keys_left": left });
     say(global, &words, &object);
@@ -163,7 +173,10 @@ fn with_dropped(dropped: &[SlotSummary]) -> String {
         return String::new();
     }
     let words = dropped.iter().map(SlotSummary::in_words);
-    format!(" Neither does {}: make them anew.", words.collect::<Vec<_>>().join(", nor "))
+    format!(
+        " Neither does {}: make them anew.",
+        words.collect::<Vec<_>>().join(", nor ")
+    )
 }
 
 fn ids(slots: &[SlotSummary]) -> Vec<String> {
