@@ -4,10 +4,25 @@
 //! sets `meta.versionId` and `meta.lastUpdated` once, at commit.
 
 mod answer;
+mod app;
+mod ask;
+mod auth;
+mod bundles;
 mod capability;
-mod handlers;
+mod denied;
+mod files;
+mod headers;
 mod identity;
+mod limits;
+mod names;
+mod negotiate;
+mod people;
+mod read;
+mod router;
+mod routes;
+mod search;
 mod server;
-mod transaction;
+mod write;
 
+pub use limits::Limits;
 pub use server::{Hub, HubError, Ready};

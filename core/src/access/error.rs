@@ -1,7 +1,10 @@
 //! Why a guard did not do something.
 
-use super::{AuditError, BadCursor};
+use super::authorship::ChangeRefused;
+use super::people::PeopleError;
+use super::{AuditError, BadCursor, Unfit};
 use crate::fhir::InvalidResource;
+use crate::fhir::strict::NotStrict;
 use crate::rng::NoRandomness;
 use crate::store::{Refused, StoreError};
 use crate::vault::{SlotSummary, VaultError};
@@ -65,6 +68,12 @@ pub enum AccessError {
     /// What was to be stored is no resource.
     #[error(transparent)]
     Resource(#[from] InvalidResource),
+    /// What was to be stored would be read in two ways.
+    #[error(transparent)]
+    NotStrict(#[from] NotStrict),
+    /// A request does not fit what is stored.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// A write's precondition did not hold.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -74,6 +83,22 @@ pub enum AccessError {
     /// The operating system gave no randomness.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
+    /// A signed change was not taken.
+    #[error(transparent)]
+    Change(#[from] ChangeRefused),
+    /// Something about people and devices of a hub.
+    #[error(transparent)]
+    People(PeopleError),
+}
+
+impl From<PeopleError> for AccessError {
+    fn from(error: PeopleError) -> Self {
+        match error {
+            PeopleError::Store(error) => Self::Store(error),
+            PeopleError::Randomness(error) => Self::Randomness(error),
+            other => Self::People(other),
+        }
+    }
 }
 
 fn in_words(slots: &[SlotSummary]) -> String {

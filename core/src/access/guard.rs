@@ -1,7 +1,8 @@
 //! The guard itself: what it holds, and how it comes to be.
 
-use super::audit::{AuditEntry, AuditError, AuditKind, AuditLog};
+use super::audit::{AuditError, AuditKind, AuditLog};
 use super::keys::actor_of;
+pub(super) use super::note::Digested;
 use super::{AccessError, Actor, Person};
 use crate::clock::Clock;
 use crate::crypto::passphrase_hash::Cost;
@@ -9,10 +10,9 @@ use crate::crypto::{Key, SecretText};
 use crate::fhir::Instant;
 use crate::store::{Durability, Permit, Reader, Store, StoreError, Tx};
 use crate::vault::{self, RecoveryCode, Secret, Vault, VaultError};
-use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 /// An open vault in one person's hands. Clones share the vault; a lock locks them all, and the last
 /// one to go closes it too.
@@ -32,6 +32,8 @@ pub(super) struct Shared {
     /// Grows by one each time that the vault changes hands; only ever written while nothing else runs on it.
     holder: AtomicU64,
     sync_turn: tokio::sync::Mutex<()>,
+    /// The device's id, once it was asked for.
+    pub(super) device: OnceLock<String>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -122,6 +124,7 @@ impl Guard {
             locking: AtomicBool::new(false),
             holder: AtomicU64::new(0),
             sync_turn: tokio::sync::Mutex::new(()),
+            device: OnceLock::new(),
             clock,
         };
         let guard = Self {
@@ -206,8 +209,11 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn accept_loss(&self) -> Result<(), AccessError> {
-        self.note(AuditKind::Write, "loss accepted", None, None)?;
-        self.with_audit(|log| log.forget_loss())
+        self.audited(AuditKind::Write, "loss accepted", |guard| {
+            guard
+                .with_audit(|log| log.forget_loss())
+                .map(|()| ((), None))
+        })
     }
 
     /// Locks, for all clones: writes it to the trail, stops running reads, waits for running writes, closes the files and
@@ -346,26 +352,6 @@ impl Guard {
         self.holder == self.shared.holder.load(Ordering::SeqCst)
     }
 
-    /// Writes an audit entry. What it is about happens after this, never before.
-    pub(super) fn note(
-        &self,
-        kind: AuditKind,
-        what: &str,
-        texts: Option<Digested>,
-        revision: Option<i64>,
-    ) -> Result<(), AccessError> {
-        let entry = AuditEntry {
-            at_ms: self.shared.clock.now().epoch_ms(),
-            person: self.actor.person.id().to_owned(),
-            kind,
-            what: what.to_owned(),
-            count: texts.as_ref().map(|t| t.count),
-            digest: texts.and_then(|t| t.digest),
-            revision,
-        };
-        self.with_audit(|log| log.append(&entry))
-    }
-
     pub(super) fn with_audit<R>(
         &self,
         body: impl FnOnce(&mut AuditLog) -> Result<R, AuditError>,
@@ -377,36 +363,6 @@ impl Guard {
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Guard({}, {})", self.actor.person, self.actor.role)
-    }
-}
-
-/// Count and SHA-256 of some texts, each preceded by its length.
-pub(super) struct Digested {
-    pub(super) count: u64,
-    pub(super) digest: Option<String>,
-}
-
-impl Digested {
-    /// A count alone.
-    pub(super) fn counted(count: u64) -> Self {
-        Self {
-            count,
-            digest: None,
-        }
-    }
-
-    pub(super) fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut digest = Sha256::new();
-        let mut count = 0;
-        for text in texts {
-            digest.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
-            digest.update(text);
-            count += 1;
-        }
-        Self {
-            count,
-            digest: Some(hex::encode(digest.finalize())),
-        }
     }
 }
 

@@ -5,12 +5,10 @@
 
 use super::audit::{AuditEntry, AuditKind};
 use super::guard::Digested;
-use super::{AccessError, Actor, Guard, Person, Role};
+use super::{AccessError, Actor, Certificate, Guard, Person, Role};
 use crate::clock::Clock;
 use crate::crypto::sign::{PublicKey, SigningKey};
-use crate::vault::{
-    self, Gate, Moment, NewSlot, Opener, SlotId, SlotSummary, Vault, VaultError, With,
-};
+use crate::vault::{self, Gate, Moment, NewSlot, Opener, SlotId, SlotSummary, Vault, With};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -89,10 +87,10 @@ impl Guard {
     }
 
     /// Puts the open vault into another person's hands. The guards of the person before end at once, wherever their
-    /// clones are: their calls answer [`AccessError::Locked`]. The files stay open. When it fails, nothing has changed.
+    /// clones are: their calls answer [`AccessError::Locked`]. The files stay open.
     ///
     /// # Errors
-    /// [`AccessError`].
+    /// [`AccessError`]; then nothing has changed. Only where wrong tries could not be audited the vault is locked.
     pub async fn switch_person(&self, opening: &Opening<'_>) -> Result<Self, AccessError> {
         let switching = self.with_open(|open| Ok(open.vault.switching()))?;
         let opener = opening.opener(&*self.shared.clock);
@@ -102,21 +100,22 @@ impl Guard {
         let (from, at_ms) = (self.actor.person.id().to_owned(), opener.at.wall_ms);
         let holder = self.with_open_mut(|open| {
             let entry = AuditEntry {
-                at_ms,
-                person: opening.person.id().to_owned(),
-                kind: AuditKind::Switch,
                 what: format!("from {from}"),
-                count: None,
-                digest: None,
-                revision: None,
+                ..AuditEntry::new(at_ms, opening.person.id(), AuditKind::Switch)
             };
             open.audit().append(&entry)?;
             open.vault.switch(switch)?;
             Ok((self.shared.next_holder(), actor_of(&open.vault)))
         })?;
         let guard = self.of_holder(holder.0, holder.1);
-        guard.settle_tries()?;
-        Ok(guard)
+        match guard.settle_tries() {
+            Ok(()) => Ok(guard),
+            // Nobody holds it now: the guards before have ended.
+            Err(error) => {
+                let _ = guard.lock();
+                Err(error)
+            }
+        }
     }
 
     /// The vault's slots.
@@ -234,9 +233,17 @@ impl Guard {
         })
     }
 
-    /// Hands the wrong tries to the audit trail, and takes the slots that they ended out of the header. What cannot be
-    /// taken out now is refused all the same, and taken out the next time.
+    /// Hands the wrong tries to the audit trail, and takes the slots that they ended out of the header. Where a file of
+    /// the vault cannot be read or written it is done the next time: the slots are refused all the same, and whoever has
+    /// opened another one is not kept out.
     pub(super) fn settle_tries(&self) -> Result<(), AccessError> {
+        match self.try_settling_tries() {
+            Err(AccessError::Vault(_)) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn try_settling_tries(&self) -> Result<(), AccessError> {
         let (failed, ended) =
             self.with_open(|open| Ok((open.vault.failed_tries()?, open.vault.ended_slots()?)))?;
         for tries in &failed {
@@ -251,10 +258,7 @@ impl Guard {
             let names: Vec<_> = ended.iter().map(SlotId::to_string).collect();
             let what = format!("slot {} ended by wrong tries", names.join(", "));
             self.note(AuditKind::Write, &what, None, None)?;
-            match self.with_open_mut(|open| Ok(open.vault.remove_slots(&ended)?)) {
-                Err(AccessError::Vault(VaultError::Io { .. })) => {}
-                other => other?,
-            }
+            self.with_open_mut(|open| Ok(open.vault.remove_slots(&ended)?))?;
         }
         Ok(())
     }
@@ -266,10 +270,18 @@ pub(super) fn actor_of(vault: &Vault) -> Actor {
         return Actor::owner();
     }
     // A slot whose person the header does not know gets a role that no policy knows: it may do nothing.
-    let role = vault
-        .member()
-        .map_or("unknown", |member| member.role.as_str());
-    Actor::new(of_header(vault.person()), Role::named(role))
+    let Some(member) = vault.member() else {
+        return Actor::new(of_header(vault.person()), Role::named("unknown"));
+    };
+    let certified = vault.authority().and_then(|authority| {
+        Certificate::holder(authority, &member.certificate, &member.public_key).ok()
+    });
+    let person = of_header(&member.person);
+    match certified {
+        // The name stays the one that stands in this vault's records of changes.
+        Some(actor) => Actor { person, ..actor },
+        None => Actor::new(person, Role::named(member.role.clone())),
+    }
 }
 
 fn of_header(person: &str) -> Person {

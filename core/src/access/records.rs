@@ -1,12 +1,16 @@
 //! What people do with records on a device: read, search, write, delete.
 
 use super::audit::AuditKind;
+use super::change::Signer;
+use super::cursor::FirstPage;
 use super::guard::Digested;
 use super::{AccessError, Guard, cursor};
 use crate::fhir::search::Query;
 use crate::fhir::{Reference, Resource};
 use crate::rng;
-use crate::store::{Author, Durability, PeerId, Record, RecordName, Saved};
+use crate::store::{Author, Durability, Found, PeerId, Record, RecordName, Saved, Signs};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// One page of a search.
 #[derive(Debug, Clone)]
@@ -42,19 +46,20 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; a page link that is not from this search is one.
     pub fn search(&self, query: &Query) -> Result<Page, AccessError> {
-        let person = self.actor.person.id();
-        let open = |sealed| {
-            self.with_open(|open| Ok(cursor::open(&open.cursor_key, person, query, sealed)?))
-        };
-        let after = query.cursor.as_deref().map(open).transpose()?;
+        let after = query.cursor.as_deref();
+        let after = after
+            .map(|sealed| self.unsealed(query, sealed))
+            .transpose()?;
         let now = self.shared.clock.now();
         let found = self.read(|reader| reader.search(query, after.as_ref(), now))?;
+        self.released(query, found)
+    }
+
+    /// What was found, as it goes out: its link sealed, and written to the trail.
+    pub(super) fn released(&self, query: &Query, found: Found) -> Result<Page, AccessError> {
         let mut next = None;
         if let Some(position) = &found.next {
-            let seal = |open: &super::guard::Open| {
-                Ok(cursor::seal(&open.cursor_key, person, query, position)?)
-            };
-            let cursor = Some(self.with_open(seal)?);
+            let cursor = Some(self.sealed(query, position)?);
             next = Some(Query {
                 cursor,
                 ..query.clone()
@@ -65,13 +70,9 @@ impl Guard {
             .iter()
             .chain(&found.included)
             .map(|r| r.text.as_str());
-        let first_page = Query {
-            cursor: None,
-            ..query.clone()
-        };
         self.note(
             AuditKind::Search,
-            &first_page.to_string(),
+            &query.first_page(),
             Some(Digested::of(released)),
             None,
         )?;
@@ -81,6 +82,26 @@ impl Guard {
             total: found.total,
             next,
         })
+    }
+
+    /// The place a page ended at, for this person alone.
+    pub(super) fn sealed(
+        &self,
+        query: &impl FirstPage,
+        position: &impl Serialize,
+    ) -> Result<String, AccessError> {
+        let person = self.actor.person.id();
+        self.with_open(|open| Ok(cursor::seal(&open.cursor_key, person, query, position)?))
+    }
+
+    /// The place a page starts at.
+    pub(super) fn unsealed<P: DeserializeOwned>(
+        &self,
+        query: &impl FirstPage,
+        sealed: &str,
+    ) -> Result<P, AccessError> {
+        let person = self.actor.person.id();
+        self.with_open(|open| Ok(cursor::open(&open.cursor_key, person, query, sealed)?))
     }
 
     /// How the store would find a first page: the plans of its statements. Nothing is released.
@@ -97,7 +118,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; then nothing was stored.
     pub fn put(&self, resource: &Resource<'_>) -> Result<Saved, AccessError> {
-        let change_id = rng::make_uuid()?;
+        let (change_id, signer) = (rng::make_uuid()?, self.signer()?);
         self.written(&resource.name().to_string(), |guard| {
             guard.write(Durability::Full, |tx| {
                 let peer = match tx.find(resource.name())? {
@@ -105,7 +126,7 @@ impl Guard {
                     // Written again after a deletion that waits: it goes back to where it was.
                     None => tx.edited_on(resource.name())?.unwrap_or(PeerId::FIRST),
                 };
-                tx.put_local(peer, resource, guard.author(&change_id))
+                tx.put_local(peer, resource, guard.author(&change_id, signer.as_ref()))
             })
         })
     }
@@ -115,10 +136,10 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; then nothing was deleted.
     pub fn delete(&self, name: &Reference) -> Result<Option<Saved>, AccessError> {
-        let change_id = rng::make_uuid()?;
+        let (change_id, signer) = (rng::make_uuid()?, self.signer()?);
         self.written(&format!("delete {name}"), |guard| {
             guard.write(Durability::Full, |tx| match tx.find(name)? {
-                Some(whole) => tx.delete_local(&whole, guard.author(&change_id)),
+                Some(whole) => tx.delete_local(&whole, guard.author(&change_id, signer.as_ref())),
                 None => Ok(None),
             })
         })
@@ -139,8 +160,13 @@ impl Guard {
         }
     }
 
-    fn author<'a>(&'a self, change_id: &'a str) -> Author<'a> {
+    pub(super) fn author<'a>(
+        &'a self,
+        change_id: &'a str,
+        signer: Option<&'a Signer>,
+    ) -> Author<'a> {
         Author {
+            signer: signer.map(|signer| signer as &dyn Signs),
             person: self.actor.person.id(),
             change_id,
             at_ms: self.shared.clock.now().epoch_ms(),

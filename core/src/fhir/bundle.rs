@@ -1,6 +1,6 @@
 //! Bundles, taken apart and put together without touching the resources inside.
 
-use super::json;
+use super::{json, marks};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -31,6 +31,9 @@ struct Link<'a> {
 /// One entry.
 #[derive(Debug, Default, Deserialize)]
 pub struct Entry<'a> {
+    /// What other entries call the resource.
+    #[serde(rename = "fullUrl", borrow, default)]
+    pub full_url: Option<Cow<'a, str>>,
     /// The resource's own text.
     #[serde(borrow, default)]
     pub resource: Option<&'a RawValue>,
@@ -43,6 +46,16 @@ pub struct Entry<'a> {
     /// In search results.
     #[serde(borrow, default)]
     pub search: Option<Search<'a>>,
+    #[serde(borrow, default)]
+    extension: Vec<Extension<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Extension<'a> {
+    #[serde(borrow, default)]
+    url: Cow<'a, str>,
+    #[serde(rename = "valueString", borrow, default)]
+    text: Option<Cow<'a, str>>,
 }
 
 /// What a transaction entry asks for.
@@ -101,6 +114,17 @@ impl<'a> Bundle<'a> {
     }
 }
 
+impl Entry<'_> {
+    /// The signed change record of this entry's write.
+    pub fn change(&self) -> Option<&str> {
+        let mut records = self.extension.iter();
+        records
+            .find(|extension| extension.url == marks::CHANGE_RECORD)?
+            .text
+            .as_deref()
+    }
+}
+
 impl Response<'_> {
     /// The HTTP status code at the front of `status`.
     pub fn code(&self) -> Option<u16> {
@@ -116,6 +140,23 @@ pub fn etag_version(etag: &str) -> &str {
 /// The weak ETag of a version.
 pub fn etag(version: &str) -> String {
     format!("W/\"{version}\"")
+}
+
+/// The answer to one entry.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Answered<'a> {
+    /// Starts with the HTTP status code.
+    pub status: &'a str,
+    /// `Type/id/_history/n`.
+    pub location: Option<&'a str>,
+    /// A version, not an ETag.
+    pub version: Option<&'a str>,
+    /// `lastUpdated`.
+    pub at: Option<super::Instant>,
+    /// The resource.
+    pub resource: Option<&'a str>,
+    /// An OperationOutcome.
+    pub outcome: Option<&'a str>,
 }
 
 /// Writes a Bundle entry by entry; resources go in as they are.
@@ -172,7 +213,26 @@ impl Writer {
 
     /// One write of a transaction. `if_match` is a version, not an ETag; `create` asks that nothing stands there yet.
     pub fn put(&mut self, url: &str, resource: &str, if_match: Option<&str>, create: bool) {
+        self.put_signed(url, resource, if_match, create, None);
+    }
+
+    /// As [`Writer::put`], with the signed records of the change.
+    pub fn put_signed(
+        &mut self,
+        url: &str,
+        resource: &str,
+        if_match: Option<&str>,
+        create: bool,
+        change: Option<&str>,
+    ) {
         self.open();
+        if let Some(change) = change {
+            self.out += &format!(
+                "\"extension\":[{{\"url\":\"{}\",\"valueString\":{}}}],",
+                marks::CHANGE_RECORD,
+                json::quoted(change)
+            );
+        }
         self.out += "\"resource\":";
         self.out += resource;
         self.out += &format!(
@@ -188,27 +248,61 @@ impl Writer {
         self.out += "}}";
     }
 
-    /// What became of one write of a transaction.
-    pub fn answered(
-        &mut self,
-        status: &str,
-        location: &str,
-        version: &str,
-        at: super::Instant,
-        resource: Option<&str>,
-    ) {
+    /// What the server has to say about a search.
+    pub fn outcome(&mut self, outcome: &str) {
         self.open();
+        self.out += "\"resource\":";
+        self.out += outcome;
+        self.out += ",\"search\":{\"mode\":\"outcome\"}}";
+    }
+
+    /// One version of a history; without a `resource`: a deletion.
+    pub fn version(&mut self, full_url: &str, method: &str, url: &str, answered: &Answered<'_>) {
+        self.open();
+        self.out += &format!("\"fullUrl\":{},", json::quoted(full_url));
+        self.resource(answered.resource);
+        self.out += &format!(
+            "\"request\":{{\"method\":{},\"url\":{}}},",
+            json::quoted(method),
+            json::quoted(url)
+        );
+        self.response(answered);
+    }
+
+    /// What became of one entry of a transaction or batch.
+    pub fn answered(&mut self, answered: &Answered<'_>) {
+        self.open();
+        self.resource(answered.resource);
+        self.response(answered);
+    }
+
+    fn resource(&mut self, resource: Option<&str>) {
         if let Some(resource) = resource {
             self.out += "\"resource\":";
             self.out += resource;
             self.out.push(',');
         }
+    }
+
+    fn response(&mut self, answered: &Answered<'_>) {
         self.out += &format!(
-            "\"response\":{{\"status\":{},\"location\":{},\"etag\":{},\"lastModified\":\"{at}\"}}}}",
-            json::quoted(status),
-            json::quoted(location),
-            json::quoted(&etag(version)),
+            "\"response\":{{\"status\":{}",
+            json::quoted(answered.status)
         );
+        if let Some(location) = answered.location {
+            self.out += &format!(",\"location\":{}", json::quoted(location));
+        }
+        if let Some(version) = answered.version {
+            self.out += &format!(",\"etag\":{}", json::quoted(&etag(version)));
+        }
+        if let Some(at) = answered.at {
+            self.out += &format!(",\"lastModified\":\"{at}\"");
+        }
+        if let Some(outcome) = answered.outcome {
+            self.out += ",\"outcome\":";
+            self.out += outcome;
+        }
+        self.out += "}}";
     }
 
     /// The Bundle's text.
@@ -269,13 +363,14 @@ mod tests {
         );
 
         let mut writer = Writer::new("transaction-response", &[]);
-        writer.answered(
-            "201 Created",
-            "Basic/a/_history/1",
-            "1",
-            super::super::Instant::from_epoch_ms(0),
-            Some("{}"),
-        );
+        writer.answered(&Answered {
+            status: "201 Created",
+            location: Some("Basic/a/_history/1"),
+            version: Some("1"),
+            at: Some(super::super::Instant::from_epoch_ms(0)),
+            resource: Some("{}"),
+            outcome: None,
+        });
         let text = writer.finish();
         let bundle = Bundle::parse(&text).unwrap();
         let response = bundle.entry[0].response.as_ref().unwrap();

@@ -4,20 +4,24 @@
 //! that `1.00`, key order, white space and unknown elements come back as they went in.
 
 pub mod bundle;
+pub mod compartment;
 pub mod content;
 pub mod extract;
 pub mod fold;
+pub mod history;
 pub mod id;
 pub mod instant;
 pub mod json;
+pub mod links;
 pub mod marks;
 pub mod meta;
-
 pub mod outcome;
 pub mod params;
+pub mod patch;
 pub mod reference;
 pub mod resource;
 pub mod search;
+pub mod strict;
 pub mod summary;
 mod types;
 

@@ -5,12 +5,14 @@
 //! when another module so much as names it.
 
 mod codec;
+mod compartment;
 mod copy;
 pub(crate) mod database;
 mod dictionary;
 mod edits;
 mod error;
 mod exchange;
+mod history;
 mod import;
 mod index;
 mod interned;
@@ -18,6 +20,7 @@ mod peers;
 mod permit;
 mod query;
 mod records;
+mod registry;
 mod reindex;
 mod repack;
 mod secrets;
@@ -27,14 +30,15 @@ mod used;
 
 pub use copy::CopyWay;
 pub(crate) use copy::{Target, with_side_files};
-pub(crate) use edits::Author;
+pub(crate) use edits::{Author, ChangeFacts, Signs};
 pub use edits::{EditState, Pending, Saved, SentKind};
 pub use error::StoreError;
 pub use exchange::{Decide, EditView, Incoming, Known, Local, Pulled};
+pub use history::Version;
 pub use import::Imported;
 pub use peers::{PeerId, PeerSettings, PullCursor};
 pub(crate) use permit::Permit;
-pub(crate) use query::Position;
+pub(crate) use query::Found;
 pub use records::{Origin, Record, RecordName};
 pub use reindex::Reindexed;
 pub use serve::{Committed, Precondition, Refused};

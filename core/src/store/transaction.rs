@@ -18,6 +18,9 @@ const LADDER: Ladder = Ladder {
     steps: &[
         include_str!("migrations/0001.sql"),
         include_str!("migrations/0002.sql"),
+        include_str!("migrations/0003.sql"),
+        include_str!("migrations/0004.sql"),
+        include_str!("migrations/0005.sql"),
     ],
 };
 const READERS: usize = 3;

@@ -37,6 +37,9 @@ pub enum VaultError {
     /// No slot opens with this secret, whoever gave it: a person or a gate.
     #[error("wrong passphrase, PIN, recovery code or device key; nothing was changed")]
     WrongSecret,
+    /// Certificates of another authority than the one this vault has joined.
+    #[error("this vault has joined another hub, and keeps to that one")]
+    OtherAuthority,
     /// The person has no slot of this kind.
     #[error("there is no {kind} slot for this person in this vault")]
     NoSuchSlot {

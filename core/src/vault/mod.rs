@@ -4,6 +4,7 @@
 //! random root key, and the root key wraps the keys of the database files. The header is the single commit point of
 //! every key change: whatever a kill leaves behind, the header names one complete set of files and keys.
 
+mod certify;
 mod enroll;
 mod error;
 mod files;
@@ -21,6 +22,7 @@ mod tries;
 mod unlock;
 mod wipe;
 
+pub use certify::{Certification, REMOVED};
 pub use enroll::{NewSecret, NewSlot, Plan, Ready};
 pub use error::VaultError;
 #[cfg(test)]

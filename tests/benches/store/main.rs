@@ -7,6 +7,7 @@
 mod android;
 mod corpus;
 mod measure;
+mod persons;
 mod searches;
 
 use android::Android;
@@ -43,6 +44,7 @@ fn main() {
         ["--memory", home, what] => return memory(Path::new(home), Path::new(what)),
         ["--only-import", ..] => return only_import(),
         ["--only-keys", ..] => return only_keys(),
+        ["--only-persons", ..] => return persons::measure(),
         _ => {}
     }
     let folder = tempfile::tempdir().unwrap();
@@ -77,6 +79,7 @@ fn main() {
     new_keys(home.path());
     let subjects = searches::subjects(&corpus.lines);
     peaks(&corpus, home.path(), &subjects);
+    persons::measure();
     let guard = unlock(home.path());
     for (which, name) in searches::NAMES.iter().enumerate() {
         println!("{name}");
