@@ -134,7 +134,7 @@ fn kept(guard: &Guard, keep: &Keep) -> Result<Vec<Switch>, Failure> {
     for (person, file) in &keep.passphrases {
         all.push((person.clone(), secrets::passphrase_in(file)?));
     }
-    for file in &keep.keep_recovery_code_file {
+    if let Some(file) = &keep.keep_recovery_code_file {
         all.push((Person::owner(), secrets::recovery_code_in(file)?));
     }
     all.iter()
