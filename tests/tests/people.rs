@@ -225,6 +225,47 @@ async fn an_open_tablet_changes_hands_and_the_guards_before_end_at_once() {
     owner.lock().unwrap();
 }
 
+/// Each writes a header of its own; none is written over another.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_that_are_added_at_once_are_all_there() {
+    let home = tempfile::tempdir().unwrap();
+    let (guard, _) = make_vault(home.path());
+    let tasks: Vec<_> = (0..8)
+        .map(|n| {
+            let guard = guard.clone();
+            let person = Person::new(format!("n{n}"));
+            tokio::spawn(async move {
+                let key = guard.add_person(&person, &Role::NURSE, words(NURSE_WORDS), None);
+                key.await.unwrap()
+            })
+        })
+        .collect();
+    let mut keys = Vec::new();
+    for task in tasks {
+        keys.push(task.await.unwrap());
+    }
+    guard.lock().unwrap();
+    let guard = unlock(home.path());
+    let mut there: Vec<_> = guard
+        .people()
+        .unwrap()
+        .into_iter()
+        .map(|p| p.public_key)
+        .collect();
+    there.retain(|key| keys.contains(key));
+    assert_eq!(there.len(), 8);
+    guard.lock().unwrap();
+    let clock = Arc::new(HandClock::default());
+    let secret = passphrase(NURSE_WORDS);
+    for n in 0..8 {
+        let person = Person::new(format!("n{n}"));
+        let guard = open(home.path(), opening(&person, &secret, None), &clock)
+            .await
+            .unwrap();
+        guard.lock().unwrap();
+    }
+}
+
 /// Both ask at once; whoever comes second has lost the vault to the first.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_changes_of_person_at_once_leave_one_holder() {
