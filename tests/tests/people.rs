@@ -346,11 +346,15 @@ async fn only_the_owner_or_an_admin_adds_people_and_everyone_their_own_slots() {
     let gate = FakeGate::default();
     let key = guard.public_key().unwrap();
     guard.add_slot(new_pin(), Some(&gate)).await.unwrap();
-    let second = guard.add_slot(words("kettle marble inlet 33"), None).await;
+    guard
+        .add_slot(words("kettle marble inlet 33"), None)
+        .await
+        .unwrap();
+    let second = guard.add_slot(new_pin(), Some(&gate)).await;
     assert!(matches!(
         second,
         Err(AccessError::Vault(VaultError::HasSlot {
-            kind: SlotKind::Passphrase
+            kind: SlotKind::Pin
         }))
     ));
     let for_another = guard
@@ -478,6 +482,53 @@ async fn ten_wrong_pins_end_the_slot_and_the_next_opening_removes_and_audits_it(
 }
 
 static NURSE: std::sync::LazyLock<Person> = std::sync::LazyLock::new(nurse);
+
+/// A passphrase is changed by adding the new one and removing the old one. Between the two, each opens, and opening by
+/// one is no wrong try at the other.
+#[tokio::test]
+async fn two_passphrases_of_one_person_are_one_try() {
+    let (home, _) = shared().await;
+    let clock = Arc::new(HandClock::default());
+    let (first, second) = (
+        passphrase(NURSE_WORDS),
+        passphrase("kettle marble inlet 33"),
+    );
+    let guard = open(home.path(), opening(&NURSE, &first, None), &clock)
+        .await
+        .unwrap();
+    guard
+        .add_slot(words("kettle marble inlet 33"), None)
+        .await
+        .unwrap();
+    guard.lock().unwrap();
+    for secret in [&second, &first].into_iter().cycle().take(24) {
+        open(home.path(), opening(&NURSE, secret, None), &clock)
+            .await
+            .unwrap()
+            .lock()
+            .unwrap();
+    }
+    let tries = std::fs::read_to_string(home.path().join("vault/tries")).unwrap();
+    assert_eq!(tries, "{}");
+    // Ten wrong ones end both.
+    let wrong = passphrase("ferry thimble orchard 20");
+    for _ in 0..10 {
+        clock.forward(3600);
+        assert!(
+            open(home.path(), opening(&NURSE, &wrong, None), &clock)
+                .await
+                .is_err()
+        );
+    }
+    for secret in [&first, &second] {
+        let refused = open(home.path(), opening(&NURSE, secret, None), &clock).await;
+        assert!(matches!(
+            refused,
+            Err(AccessError::Vault(VaultError::SlotEnded { .. }))
+        ));
+    }
+    assert_eq!(unlock(home.path()).slots().unwrap().len(), 2);
+}
 
 #[tokio::test]
 async fn a_staff_passphrase_is_counted_too_and_ends_without_a_gate() {
