@@ -617,6 +617,14 @@ async fn a_vault_of_format_1_opens_and_takes_people_in() {
     assert!(guard.check().unwrap().problems.is_empty());
 }
 
+/// header, header.prev, what a temporary file holds; and how many people there are then.
+type Left<'a> = (
+    &'a [u8],
+    Option<&'a [u8]>,
+    Option<(&'a str, &'a [u8])>,
+    usize,
+);
+
 /// What a kill leaves while the header is written: each state opens, with the new person or without.
 #[tokio::test]
 async fn a_kill_at_any_step_of_adding_a_person_leaves_a_vault_that_opens() {
@@ -633,8 +641,7 @@ async fn a_kill_at_any_step_of_adding_a_person_leaves_a_vault_that_opens() {
     let new = std::fs::read(path("header")).unwrap();
     assert!(std::fs::read(path("header.prev")).unwrap() == old);
     let half = &new[..new.len() / 2];
-    // header, header.prev, what a temporary file holds, people afterwards.
-    let states: [(&[u8], Option<&[u8]>, Option<(&str, &[u8])>, usize); 6] = [
+    let states: [Left<'_>; 6] = [
         (&old, None, Some(("header.prev.tmp", half)), 1),
         (&old, Some(&old), None, 1),
         (&old, Some(&old), Some(("header.tmp", half)), 1),
