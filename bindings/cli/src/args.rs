@@ -30,7 +30,10 @@ pub(crate) struct Global {
     /// Open the vault with the recovery code in a file
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) recovery_code_file: Option<PathBuf>,
-    /// Open the vault with the PIN in a file, together with the desktop's keyring
+    /// Open the vault with a PIN, together with the desktop's keyring
+    #[arg(long, global = true)]
+    pub(crate) pin: bool,
+    /// Read the PIN from a file instead of asking for it
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) pin_file: Option<PathBuf>,
     /// Open the vault with what the desktop's keyring holds: it proves the login, not a person
