@@ -5,6 +5,7 @@
 //! when another module so much as names it.
 
 mod codec;
+mod compartment;
 pub(crate) mod database;
 mod dictionary;
 mod edits;

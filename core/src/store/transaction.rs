@@ -17,6 +17,7 @@ const LADDER: Ladder = Ladder {
     steps: &[
         include_str!("migrations/0001.sql"),
         include_str!("migrations/0002.sql"),
+        include_str!("migrations/0003.sql"),
     ],
 };
 const READERS: usize = 3;
