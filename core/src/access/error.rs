@@ -26,6 +26,12 @@ pub enum AccessError {
         "this vault belongs to a device (changes wait in it, or it syncs with a server): make one for the hub"
     )]
     VaultOfADevice,
+    /// This person may not do that, by this rule.
+    #[error("not allowed: {rule}")]
+    MayNot {
+        /// The rule, in words; not what it hides.
+        rule: &'static str,
+    },
     /// The vault was locked meanwhile.
     #[error("the vault is locked")]
     Locked,

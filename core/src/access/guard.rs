@@ -1,6 +1,6 @@
 //! The guard itself: what it holds, and how it comes to be.
 
-use super::audit::{AuditError, AuditKind, AuditLog};
+use super::audit::{AuditError, AuditKind, AuditLog, Found, Watch};
 pub(super) use super::note::Digested;
 use super::{AccessError, Actor, Person};
 use crate::clock::Clock;
@@ -25,7 +25,10 @@ pub(super) struct Shared {
     /// `None` once it is locked, whoever still holds a clone.
     open: RwLock<Option<Open>>,
     /// Set before the lock waits for its turn, so that nothing new begins meanwhile.
-    locking: AtomicBool,
+    pub(super) locking: AtomicBool,
+    /// How the vault was when it was opened.
+    pub(super) found: Found,
+    pub(super) watch: Mutex<Watch>,
     sync_turn: tokio::sync::Mutex<()>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -40,6 +43,7 @@ pub(super) struct Open {
 }
 
 impl Open {
+    /// The trail's writer. Held for one entry at a time.
     pub(super) fn audit(&self) -> MutexGuard<'_, AuditLog> {
         self.audit.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -96,6 +100,11 @@ impl Guard {
     fn over(vault: Vault, actor: Actor, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
         let audit = AuditLog::open(&vault.audit().path, vault.audit().key, vault.audit().salt)?;
         let store = Store::open(&vault.store().path, vault.store().key, vault.store().salt)?;
+        let found = Found {
+            generation: vault.generation(),
+            seq: audit.head()?.seq,
+            revision: store.read(&Permit::granted(), |reader| reader.revision())?,
+        };
         let open = Open {
             store,
             audit: Mutex::new(audit),
@@ -105,6 +114,8 @@ impl Guard {
         let shared = Shared {
             open: RwLock::new(Some(open)),
             locking: AtomicBool::new(false),
+            found,
+            watch: Mutex::default(),
             sync_turn: tokio::sync::Mutex::new(()),
             clock,
         };
@@ -180,9 +191,9 @@ impl Guard {
     /// [`AccessError`].
     pub fn accept_loss(&self) -> Result<(), AccessError> {
         self.audited(AuditKind::Write, "loss accepted", |guard| {
-            guard
-                .with_audit(|log| log.forget_loss())
-                .map(|()| ((), None))
+            guard.with_audit(|log| log.forget_loss())?;
+            guard.forget_missed()?;
+            Ok::<_, AccessError>(((), None))
         })
     }
 
@@ -192,7 +203,8 @@ impl Guard {
     /// # Errors
     /// [`AccessError::Audit`] when the trail could not be written. It is locked all the same.
     pub fn lock(self) -> Result<(), AccessError> {
-        let noted = match self.note(AuditKind::Lock, "", None, None) {
+        let noted = self.note(AuditKind::Lock, "", None, None);
+        let noted = match noted.and_then(|()| self.keep_anchor()) {
             Err(AccessError::Locked) => Ok(()),
             other => other,
         };

@@ -5,7 +5,9 @@
 //! module makes.
 
 mod actor;
+mod anchored;
 mod audit;
+mod concerned;
 mod cursor;
 mod error;
 mod exchange;
@@ -15,11 +17,15 @@ mod records;
 mod secrets;
 mod serve;
 mod status;
+mod trail;
 mod transfer;
 mod upkeep;
 
 pub use actor::{Actor, Person, Role};
-pub use audit::{AuditEntry, AuditError, AuditKind, Change};
+pub use audit::{
+    Anchor, AnchorError, AnchorFinding, AnchorPlace, AnchorPlaceError, AuditEntry, AuditError,
+    AuditKind, Change, Head, Missed, TrailFilter, TrailPage, may_read_audit,
+};
 pub use cursor::BadCursor;
 pub use error::AccessError;
 pub use guard::{Guard, LostChanges};

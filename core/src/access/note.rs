@@ -1,6 +1,7 @@
 //! Writing to the audit trail: what a guard does before it hands out or stores anything, and after it stored.
 
 use super::audit::{AuditEntry, AuditKind, Change};
+use super::concerned::Writing;
 use super::{AccessError, Guard};
 use sha2::{Digest, Sha256};
 
@@ -72,7 +73,32 @@ impl Guard {
             rule: note.rule.map(str::to_owned),
             ..AuditEntry::new(at_ms, actor.person.id(), note.kind)
         };
-        self.with_audit(|log| log.append(&entry))
+        let since_boot = self.shared.clock.since_boot();
+        self.with_audit(|log| log.append(&entry, since_boot))
+    }
+
+    /// A write with its two audit entries: the intent before it, the revision after it.
+    pub(super) fn written<R, E: Into<AccessError>>(
+        &self,
+        what: &str,
+        write: impl FnOnce(&Self) -> Result<(R, i64), E>,
+    ) -> Result<R, AccessError> {
+        self.written_as(&Writing::named(what), write)
+    }
+
+    /// As [`Guard::written`], of records: both entries say whose they are.
+    pub(super) fn written_as<R, E: Into<AccessError>>(
+        &self,
+        writing: &Writing,
+        write: impl FnOnce(&Self) -> Result<(R, i64), E>,
+    ) -> Result<R, AccessError> {
+        self.enter(writing.note(AuditKind::Write))?;
+        let (answer, revision) = write(self).map_err(Into::into)?;
+        let after = Note {
+            revision: Some(revision),
+            ..writing.note(AuditKind::Written)
+        };
+        self.enter_after(answer, after)
     }
 
     /// An act of which the trail must know before and after it: keys, slots, people, devices, the policy. The entry after
@@ -90,6 +116,11 @@ impl Guard {
             revision,
             ..Note::of(kind, what)
         };
+        self.enter_after(answer, after)
+    }
+
+    /// The entry behind what happened. Without it the answer must not say that nothing did.
+    fn enter_after<R>(&self, answer: R, after: Note<'_>) -> Result<R, AccessError> {
         match self.enter(after) {
             Ok(()) => Ok(answer),
             Err(AccessError::Audit(error)) => Err(AccessError::StoredUnnoted(error)),
@@ -146,6 +177,33 @@ impl Digested {
         Self {
             count,
             digest: Some(hex::encode(digest.finalize())),
+        }
+    }
+}
+
+/// As [`Digested::of`], for texts that come one at a time.
+#[derive(Default)]
+pub(super) struct RunningDigest {
+    sha: Sha256,
+    count: u64,
+}
+
+impl RunningDigest {
+    pub(super) fn add(&mut self, text: &str) {
+        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        self.sha.update(length.to_be_bytes());
+        self.sha.update(text);
+        self.count += 1;
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(super) fn finish(self) -> Digested {
+        Digested {
+            count: self.count,
+            digest: Some(hex::encode(self.sha.finalize())),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What people do with records on a device: read, search, write, delete.
 
 use super::audit::AuditKind;
-use super::guard::Digested;
+use super::concerned::{self, Writing};
+use super::note::{Digested, Note};
 use super::{AccessError, Guard, cursor};
 use crate::fhir::search::Query;
 use crate::fhir::{Reference, Resource};
 use crate::rng;
-use crate::store::{Author, Durability, PeerId, Record, RecordName, Saved};
+use crate::store::{Author, Durability, PeerId, Record, RecordName, Saved, StoreError};
 
 /// One page of a search.
 #[derive(Debug, Clone)]
@@ -27,13 +28,21 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; an ambiguous name (several servers) is one.
     pub fn get(&self, name: &Reference) -> Result<Option<Record>, AccessError> {
-        let record = self.read(|reader| match reader.find(name)? {
-            Some(whole) => reader.record(&whole),
-            None => Ok::<_, crate::store::StoreError>(None),
+        let (record, patients) = self.read(|reader| {
+            let record = match reader.find(name)? {
+                Some(whole) => reader.record(&whole)?,
+                None => None,
+            };
+            let patients = concerned::on(reader, &record)?;
+            Ok::<_, StoreError>((record, patients))
         })?;
         // Also a look-up that finds nothing: asking is an act.
         let found = Digested::of(record.iter().map(|record| record.text.as_str()));
-        self.note(AuditKind::Read, &name.to_string(), Some(found), None)?;
+        self.enter(Note {
+            texts: Some(found),
+            patients,
+            ..Note::of(AuditKind::Read, &name.to_string())
+        })?;
         Ok(record)
     }
 
@@ -48,7 +57,12 @@ impl Guard {
         };
         let after = query.cursor.as_deref().map(open).transpose()?;
         let now = self.shared.clock.now();
-        let found = self.read(|reader| reader.search(query, after.as_ref(), now))?;
+        let (found, patients) = self.read(|reader| {
+            let found = reader.search(query, after.as_ref(), now)?;
+            let all = found.records.iter().chain(&found.included);
+            let patients = concerned::on(reader, all)?;
+            Ok::<_, StoreError>((found, patients))
+        })?;
         let mut next = None;
         if let Some(position) = &found.next {
             let seal = |open: &super::guard::Open| {
@@ -69,12 +83,11 @@ impl Guard {
             cursor: None,
             ..query.clone()
         };
-        self.note(
-            AuditKind::Search,
-            &first_page.to_string(),
-            Some(Digested::of(released)),
-            None,
-        )?;
+        self.enter(Note {
+            texts: Some(Digested::of(released)),
+            patients,
+            ..Note::of(AuditKind::Search, &first_page.to_string())
+        })?;
         Ok(Page {
             records: found.records,
             included: found.included,
@@ -98,7 +111,8 @@ impl Guard {
     /// [`AccessError`]; then nothing was stored.
     pub fn put(&self, resource: &Resource<'_>) -> Result<Saved, AccessError> {
         let change_id = rng::make_uuid()?;
-        self.written(&resource.name().to_string(), |guard| {
+        let writing = self.read(|reader| Writing::of_put(reader, resource))?;
+        self.written_as(&writing, |guard| {
             guard.write(Durability::Full, |tx| {
                 let peer = match tx.find(resource.name())? {
                     Some(name) => name.peer,
@@ -116,27 +130,13 @@ impl Guard {
     /// [`AccessError`]; then nothing was deleted.
     pub fn delete(&self, name: &Reference) -> Result<Option<Saved>, AccessError> {
         let change_id = rng::make_uuid()?;
-        self.written(&format!("delete {name}"), |guard| {
+        let writing = self.read(|reader| Writing::of_delete(reader, name))?;
+        self.written_as(&writing, |guard| {
             guard.write(Durability::Full, |tx| match tx.find(name)? {
                 Some(whole) => tx.delete_local(&whole, guard.author(&change_id)),
                 None => Ok(None),
             })
         })
-    }
-
-    /// A write with its two audit entries: the intent before it, the revision after it.
-    pub(super) fn written<R, E: Into<AccessError>>(
-        &self,
-        what: &str,
-        write: impl FnOnce(&Self) -> Result<(R, i64), E>,
-    ) -> Result<R, AccessError> {
-        self.note(AuditKind::Write, what, None, None)?;
-        let (answer, revision) = write(self).map_err(Into::into)?;
-        match self.note(AuditKind::Written, what, None, Some(revision)) {
-            Ok(()) => Ok(answer),
-            Err(AccessError::Audit(error)) => Err(AccessError::StoredUnnoted(error)),
-            Err(other) => Err(other),
-        }
     }
 
     fn author<'a>(&'a self, change_id: &'a str) -> Author<'a> {

@@ -1,10 +1,11 @@
 //! What the hub does with records: serve them, and commit what clients send.
 
 use super::audit::AuditKind;
-use super::guard::Digested;
+use super::concerned::{self, Writing};
+use super::note::{Digested, Note};
 use super::{AccessError, Guard};
 use crate::fhir::{Reference, Resource};
-use crate::store::{Committed, Durability, Precondition, Record, StoreError};
+use crate::store::{Committed, Durability, Precondition, Reader, Record, StoreError};
 
 /// One write of a client.
 #[derive(Debug)]
@@ -36,13 +37,22 @@ pub enum Fetched {
     Unknown,
 }
 
-impl Write<'_> {
-    fn name(&self) -> &Reference {
-        match self {
-            Self::Put { resource, .. } => resource.name(),
-            Self::Delete { name, .. } => name,
+/// What the entries of these writes say.
+fn writing_of(reader: &Reader<'_>, writes: &[Write<'_>]) -> Result<Writing, StoreError> {
+    let mut all = Writing::named(format!("transaction of {}", writes.len()));
+    for write in writes {
+        let one = match write {
+            Write::Put { resource, .. } => Writing::of_put(reader, resource)?,
+            Write::Delete { name, .. } => Writing::of_delete(reader, name)?,
+        };
+        if writes.len() == 1 {
+            return Ok(one);
         }
+        all.patients.extend(one.patients);
     }
+    all.patients.sort_unstable();
+    all.patients.dedup();
+    Ok(all)
 }
 
 impl Guard {
@@ -92,23 +102,25 @@ impl Guard {
     /// [`AccessError`].
     pub fn fetch(&self, name: &Reference) -> Result<Fetched, AccessError> {
         let whole = Self::on_first_peer(name);
-        let fetched = self.read(|reader| {
-            Ok::<_, StoreError>(match reader.record(&whole)? {
+        let (fetched, patients) = self.read(|reader| {
+            let record = reader.record(&whole)?;
+            let patients = concerned::on(reader, &record)?;
+            let fetched = match record {
                 Some(record) => Fetched::Found(record),
                 None if reader.is_gone(name)? => Fetched::Gone,
                 None => Fetched::Unknown,
-            })
+            };
+            Ok::<_, StoreError>((fetched, patients))
         })?;
         let found = match &fetched {
             Fetched::Found(record) => Some(record.text.as_str()),
             Fetched::Gone | Fetched::Unknown => None,
         };
-        self.note(
-            AuditKind::Read,
-            &name.to_string(),
-            Some(Digested::of(found)),
-            None,
-        )?;
+        self.enter(Note {
+            texts: Some(Digested::of(found)),
+            patients,
+            ..Note::of(AuditKind::Read, &name.to_string())
+        })?;
         Ok(fetched)
     }
 
@@ -121,12 +133,10 @@ impl Guard {
         &self,
         writes: &[Write<'_>],
     ) -> Result<Vec<Option<Committed>>, (usize, AccessError)> {
-        let what = match writes {
-            [one] => one.name().to_string(),
-            many => format!("transaction of {}", many.len()),
-        };
         let mut at_entry = 0;
-        let result = self.written(&what, |guard| {
+        let writing = self.read(|reader| writing_of(reader, writes));
+        let writing = writing.map_err(|error| (0, error))?;
+        let result = self.written_as(&writing, |guard| {
             guard.write(Durability::Full, |tx| {
                 let stamp = tx.next_stamp(guard.shared.clock.now())?;
                 let mut done = Vec::with_capacity(writes.len());
