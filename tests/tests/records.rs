@@ -239,9 +239,7 @@ fn each_release_and_each_write_is_in_the_audit_trail() {
         .unwrap();
     guard.lock().unwrap();
     let guard = unlock(home.path());
-    let trail: Vec<String> = guard
-        .audit_trail()
-        .unwrap()
+    let trail: Vec<String> = trail(&guard)
         .into_iter()
         .map(|e| {
             format!(
@@ -316,9 +314,7 @@ fn a_store_behind_its_audit_trail_is_reported() {
     let guard = unlock(home.path());
     assert!(guard.lost_changes().unwrap().is_none());
     assert!(guard.check().unwrap().problems.is_empty());
-    let lost: Vec<_> = guard
-        .audit_trail()
-        .unwrap()
+    let lost: Vec<_> = trail(&guard)
         .into_iter()
         .filter(|e| e.kind == AuditKind::Lost)
         .collect();

@@ -5,13 +5,14 @@ pub(super) use super::note::Digested;
 use super::{AccessError, Actor, Person};
 use crate::clock::Clock;
 use crate::crypto::passphrase_hash::Cost;
+use crate::crypto::sign::SigningKey;
 use crate::crypto::{Key, SecretText};
 use crate::fhir::Instant;
 use crate::store::{Durability, Permit, Reader, Store, StoreError, Tx};
 use crate::vault::{self, RecoveryCode, Secret, Vault};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 /// An open vault in one person's hands. Clones share the vault; a lock locks them all, and the last
 /// one to go closes it too.
@@ -19,6 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 pub struct Guard {
     pub(super) shared: Arc<Shared>,
     pub(super) actor: Arc<Actor>,
+    /// What this person signs with.
+    pub(super) key: Option<Arc<SigningKey>>,
 }
 
 pub(super) struct Shared {
@@ -30,6 +33,8 @@ pub(super) struct Shared {
     pub(super) found: Found,
     pub(super) watch: Mutex<Watch>,
     sync_turn: tokio::sync::Mutex<()>,
+    /// The device's id, once it was asked for.
+    pub(super) device: OnceLock<String>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -117,11 +122,13 @@ impl Guard {
             found,
             watch: Mutex::default(),
             sync_turn: tokio::sync::Mutex::new(()),
+            device: OnceLock::new(),
             clock,
         };
         let guard = Self {
             shared: Arc::new(shared),
             actor: Arc::new(actor),
+            key: None,
         };
         guard.note_lost_changes()?;
         guard.note(AuditKind::Unlock, "", None, None)?;
@@ -157,6 +164,15 @@ impl Guard {
         Self {
             shared: Arc::clone(&self.shared),
             actor: Arc::new(actor),
+            key: None,
+        }
+    }
+
+    /// The same vault in the hands of a person who signs what he changes.
+    pub fn acting_with(&self, actor: Actor, key: Arc<SigningKey>) -> Self {
+        Self {
+            key: Some(key),
+            ..self.acting_as(actor)
         }
     }
 
@@ -204,7 +220,8 @@ impl Guard {
     /// [`AccessError::Audit`] when the trail could not be written. It is locked all the same.
     pub fn lock(self) -> Result<(), AccessError> {
         let noted = self.note(AuditKind::Lock, "", None, None);
-        let noted = match noted.and_then(|()| self.keep_anchor()) {
+        let anchored = self.keep_anchor();
+        let noted = match noted.and(anchored) {
             Err(AccessError::Locked) => Ok(()),
             other => other,
         };

@@ -7,6 +7,8 @@
 mod actor;
 mod anchored;
 mod audit;
+mod certificate;
+pub mod change;
 mod concerned;
 mod cursor;
 mod error;
@@ -16,6 +18,7 @@ mod note;
 mod records;
 mod secrets;
 mod serve;
+mod signing;
 mod status;
 mod trail;
 mod transfer;
@@ -26,11 +29,13 @@ pub use audit::{
     Anchor, AnchorError, AnchorFinding, AnchorPlace, AnchorPlaceError, AuditEntry, AuditError,
     AuditKind, Change, Head, Missed, TrailFilter, TrailPage, may_read_audit,
 };
+pub use certificate::{BadCertificate, Certificate};
 pub use cursor::BadCursor;
 pub use error::AccessError;
 pub use guard::{Guard, LostChanges};
 pub use records::Page;
-pub use serve::{Fetched, Write};
+pub use serve::{Act, Fetched, Write};
+pub use signing::{device_id, fingerprint};
 pub use status::{Status, VaultCheck, Waiting};
 pub use transfer::Importing;
 

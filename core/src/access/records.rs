@@ -1,13 +1,14 @@
 //! What people do with records on a device: read, search, write, delete.
 
 use super::audit::AuditKind;
+use super::change::Signer;
 use super::concerned::{self, Writing};
 use super::note::{Digested, Note};
 use super::{AccessError, Guard, cursor};
 use crate::fhir::search::Query;
 use crate::fhir::{Reference, Resource};
 use crate::rng;
-use crate::store::{Author, Durability, PeerId, Record, RecordName, Saved, StoreError};
+use crate::store::{Author, Durability, PeerId, Record, RecordName, Saved, Signs, StoreError};
 
 /// One page of a search.
 #[derive(Debug, Clone)]
@@ -110,7 +111,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; then nothing was stored.
     pub fn put(&self, resource: &Resource<'_>) -> Result<Saved, AccessError> {
-        let change_id = rng::make_uuid()?;
+        let (change_id, signer) = (rng::make_uuid()?, self.signer()?);
         let writing = self.read(|reader| Writing::of_put(reader, resource))?;
         self.written_as(&writing, |guard| {
             guard.write(Durability::Full, |tx| {
@@ -119,7 +120,7 @@ impl Guard {
                     // Written again after a deletion that waits: it goes back to where it was.
                     None => tx.edited_on(resource.name())?.unwrap_or(PeerId::FIRST),
                 };
-                tx.put_local(peer, resource, guard.author(&change_id))
+                tx.put_local(peer, resource, guard.author(&change_id, signer.as_ref()))
             })
         })
     }
@@ -129,18 +130,23 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; then nothing was deleted.
     pub fn delete(&self, name: &Reference) -> Result<Option<Saved>, AccessError> {
-        let change_id = rng::make_uuid()?;
+        let (change_id, signer) = (rng::make_uuid()?, self.signer()?);
         let writing = self.read(|reader| Writing::of_delete(reader, name))?;
         self.written_as(&writing, |guard| {
             guard.write(Durability::Full, |tx| match tx.find(name)? {
-                Some(whole) => tx.delete_local(&whole, guard.author(&change_id)),
+                Some(whole) => tx.delete_local(&whole, guard.author(&change_id, signer.as_ref())),
                 None => Ok(None),
             })
         })
     }
 
-    fn author<'a>(&'a self, change_id: &'a str) -> Author<'a> {
+    pub(super) fn author<'a>(
+        &'a self,
+        change_id: &'a str,
+        signer: Option<&'a Signer>,
+    ) -> Author<'a> {
         Author {
+            signer: signer.map(|signer| signer as &dyn Signs),
             person: self.actor.person.id(),
             change_id,
             at_ms: self.shared.clock.now().epoch_ms(),

@@ -6,24 +6,26 @@ use super::note::{Digested, Note};
 use super::{AccessError, Guard};
 use crate::fhir::{Reference, Resource};
 use crate::store::{Committed, Durability, Precondition, Reader, Record, StoreError};
+use std::borrow::Cow;
 
 /// One write of a client.
 #[derive(Debug)]
-pub enum Write<'a> {
-    /// Create or update.
-    Put {
-        /// The resource as it was sent.
-        resource: Resource<'a>,
-        /// What must hold.
-        condition: Precondition,
-    },
+pub struct Write<'a> {
+    /// What is written.
+    pub act: Act<'a>,
+    /// What must hold.
+    pub condition: Precondition,
+    /// The signed change record that came with it.
+    pub change: Option<Cow<'a, str>>,
+}
+
+/// What a write does.
+#[derive(Debug)]
+pub enum Act<'a> {
+    /// Create or update: the resource as it was sent.
+    Put(Resource<'a>),
     /// Delete.
-    Delete {
-        /// The record.
-        name: Reference,
-        /// What must hold.
-        condition: Precondition,
-    },
+    Delete(Reference),
 }
 
 /// What a read of one record finds.
@@ -41,9 +43,9 @@ pub enum Fetched {
 fn writing_of(reader: &Reader<'_>, writes: &[Write<'_>]) -> Result<Writing, StoreError> {
     let mut all = Writing::named(format!("transaction of {}", writes.len()));
     for write in writes {
-        let one = match write {
-            Write::Put { resource, .. } => Writing::of_put(reader, resource)?,
-            Write::Delete { name, .. } => Writing::of_delete(reader, name)?,
+        let one = match &write.act {
+            Act::Put(resource) => Writing::of_put(reader, resource)?,
+            Act::Delete(name) => Writing::of_delete(reader, name)?,
         };
         if writes.len() == 1 {
             return Ok(one);
@@ -142,14 +144,10 @@ impl Guard {
                 let mut done = Vec::with_capacity(writes.len());
                 for (index, write) in writes.iter().enumerate() {
                     at_entry = index;
-                    done.push(match write {
-                        Write::Put {
-                            resource,
-                            condition,
-                        } => Some(tx.serve_put(resource, condition, stamp)??),
-                        Write::Delete { name, condition } => {
-                            tx.serve_delete(name, condition, stamp)??
-                        }
+                    let condition = &write.condition;
+                    done.push(match &write.act {
+                        Act::Put(resource) => Some(tx.serve_put(resource, condition, stamp)??),
+                        Act::Delete(name) => tx.serve_delete(name, condition, stamp)??,
                     });
                 }
                 Ok::<_, AccessError>(done)

@@ -285,6 +285,7 @@ mod tests {
                 person: "owner",
                 change_id: "c",
                 at_ms: n,
+                signer: None,
             };
             let resource = Resource::parse_text(&text).unwrap();
             store
