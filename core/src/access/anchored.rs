@@ -1,6 +1,6 @@
 //! The anchor of a vault: made when it is locked and for each sync, compared when it is opened.
 
-use super::audit::{Anchor, AnchorFinding, AnchorPlace, AuditKind, Kept, Missed, Watch};
+use super::audit::{Anchor, AnchorFinding, AnchorPlace, AuditKind, Kept, Missed, State, Watch};
 use super::note::{Digested, Note};
 use super::{AccessError, Guard};
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -35,7 +35,7 @@ impl Guard {
 
     fn hold_against(&self, kept: &Kept) -> Result<AnchorFinding, AccessError> {
         let there = self.read_trail(|reader, _, _| reader.mac_of(kept.anchor.head.seq))?;
-        let (new, all) = kept.missed(&self.shared.found, there);
+        let (new, all) = kept.missed(&self.shared.found, &self.state()?, there);
         if let Some(new) = new {
             self.note_rollback(&new)?;
         }
@@ -86,7 +86,7 @@ impl Guard {
         if vault != anchor.vault {
             return Ok(None);
         }
-        let missed = anchor.missed(&self.shared.found, there);
+        let missed = anchor.missed(&self.shared.found, &self.state()?, there);
         if let Some(missed) = &missed {
             self.note_rollback(missed)?;
         }
@@ -96,6 +96,15 @@ impl Guard {
     /// What the vault was found to be older by, now or at an earlier opening, and nobody has taken note of yet.
     pub fn missed(&self) -> Option<Missed> {
         self.watch().missed
+    }
+
+    fn state(&self) -> Result<State, AccessError> {
+        let anchor = self.anchor()?;
+        Ok(State {
+            generation: anchor.generation,
+            seq: anchor.head.seq,
+            revision: anchor.revision,
+        })
     }
 
     /// The anchor that is in the place, for a check.

@@ -1,6 +1,6 @@
 //! The guard itself: what it holds, and how it comes to be.
 
-use super::audit::{AuditError, AuditKind, AuditLog, Found, Watch};
+use super::audit::{AuditError, AuditKind, AuditLog, State, Watch};
 pub(super) use super::note::Digested;
 use super::{AccessError, Actor, Person};
 use crate::clock::Clock;
@@ -30,7 +30,7 @@ pub(super) struct Shared {
     /// Set before the lock waits for its turn, so that nothing new begins meanwhile.
     pub(super) locking: AtomicBool,
     /// How the vault was when it was opened.
-    pub(super) found: Found,
+    pub(super) found: State,
     pub(super) watch: Mutex<Watch>,
     sync_turn: tokio::sync::Mutex<()>,
     /// The device's id, once it was asked for.
@@ -105,7 +105,7 @@ impl Guard {
     fn over(vault: Vault, actor: Actor, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
         let audit = AuditLog::open(&vault.audit().path, vault.audit().key, vault.audit().salt)?;
         let store = Store::open(&vault.store().path, vault.store().key, vault.store().salt)?;
-        let found = Found {
+        let found = State {
             generation: vault.generation(),
             seq: audit.head()?.seq,
             revision: store.read(&Permit::granted(), |reader| reader.revision())?,

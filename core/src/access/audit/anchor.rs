@@ -97,18 +97,25 @@ impl Anchor {
         Self::parse(&sign::read(key, Statement::Anchor, text)?)
     }
 
-    /// What a vault that was found so lacks. `mac_there`: the MAC of its entry with the anchor's number.
+    /// What a vault lacks. `mac_there`: the MAC of its entry with the anchor's number. Where it is the anchor's, the trail
+    /// is whole so far, and how the vault is `now` counts; else how it was found.
     pub(in crate::access) fn missed(
         &self,
-        found: &Found,
+        found: &State,
+        now: &State,
         mac_there: Option<[u8; 32]>,
     ) -> Option<Missed> {
-        let forked = mac_there.is_some_and(|mac| mac != self.head.mac);
+        let whole = mac_there == Some(self.head.mac);
+        let vault = if whole { now } else { found };
         let missed = Missed {
             at: self.at,
-            generations: self.generation.saturating_sub(found.generation),
-            entries: (self.head.seq - found.seq).max(i64::from(forked)),
-            changes: (self.revision - found.revision).max(0),
+            generations: self.generation.saturating_sub(vault.generation),
+            // At least one where another trail went on in its place.
+            entries: match whole {
+                true => 0,
+                false => (self.head.seq - found.seq).max(1),
+            },
+            changes: (self.revision - vault.revision).max(0),
         };
         (missed.generations > 0 || missed.entries > 0 || missed.changes > 0).then_some(missed)
     }
@@ -190,9 +197,9 @@ impl fmt::Display for AnchorFinding {
     }
 }
 
-/// How a vault was found when it was opened, before anything was written.
+/// How far a vault is, or was when it was opened and nothing was written yet.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::access) struct Found {
+pub(in crate::access) struct State {
     pub(in crate::access) generation: u64,
     pub(in crate::access) seq: i64,
     pub(in crate::access) revision: i64,
@@ -231,10 +238,11 @@ impl Kept {
     /// What is missing: by this anchor, and what it brought along.
     pub(in crate::access) fn missed(
         &self,
-        found: &Found,
+        found: &State,
+        now: &State,
         mac_there: Option<[u8; 32]>,
     ) -> (Option<Missed>, Option<Missed>) {
-        let new = self.anchor.missed(found, mac_there);
+        let new = self.anchor.missed(found, now, mac_there);
         let all = match (new, self.missed) {
             (Some(new), Some(before)) => Some(new.and(before)),
             (new, before) => new.or(before),
@@ -340,8 +348,8 @@ mod tests {
         }
     }
 
-    fn found(generation: u64, seq: i64, revision: i64) -> Found {
-        Found {
+    fn found(generation: u64, seq: i64, revision: i64) -> State {
+        State {
             generation,
             seq,
             revision,
@@ -374,9 +382,12 @@ mod tests {
     #[test]
     fn what_is_missing_is_counted() {
         let same = Some([7; 32]);
-        let missed = |found, mac| anchor().missed(&found, mac);
+        let missed = |found, mac| anchor().missed(&found, &found, mac);
         assert_eq!(missed(found(2, 20, 9), same), None);
         assert_eq!(missed(found(3, 25, 12), same), None, "newer");
+        // Made since the vault was opened.
+        let (opened, now) = (found(1, 5, 1), found(2, 21, 9));
+        assert_eq!(anchor().missed(&opened, &now, same), None);
         let older = missed(found(1, 12, 4), None).unwrap();
         assert_eq!((older.generations, older.entries, older.changes), (1, 8, 5));
         assert_eq!(
@@ -391,17 +402,17 @@ mod tests {
 
     #[test]
     fn a_loss_goes_along_until_it_is_noted() {
-        let before = anchor().missed(&found(2, 10, 9), None);
+        let before = anchor().missed(&found(2, 10, 9), &found(2, 10, 9), None);
         let kept = Kept {
             anchor: anchor(),
             missed: before,
         };
         let again = Kept::parse(&kept.to_bytes(), &[3; 16]).unwrap();
         assert_eq!(
-            again.missed(&found(2, 20, 9), Some([7; 32])),
+            again.missed(&found(2, 20, 9), &found(2, 20, 9), Some([7; 32])),
             (None, before)
         );
-        let (new, all) = again.missed(&found(2, 19, 8), None);
+        let (new, all) = again.missed(&found(2, 19, 8), &found(2, 19, 8), None);
         assert_eq!((new.unwrap().entries, all.unwrap().entries), (1, 11));
         assert!(Kept::parse(&kept.to_bytes(), &[4; 16]).is_none());
         assert!(Kept::parse(b"x", &[3; 16]).is_none());

@@ -22,7 +22,7 @@ mod verify;
 mod who;
 
 pub use anchor::{Anchor, AnchorError, AnchorFinding, AnchorPlace, AnchorPlaceError, Head, Missed};
-pub(super) use anchor::{Found, Kept, Watch};
+pub(super) use anchor::{Kept, State, Watch};
 pub(super) use chain::AuditLog;
 pub use entry::{AuditEntry, AuditKind, Change};
 pub(super) use export::events;
