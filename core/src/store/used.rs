@@ -16,6 +16,7 @@ use std::collections::{HashMap, HashSet};
 const RECORD_COLUMNS: &[(&str, &[&str])] = &[
     ("body", &["rid"]),
     ("clinical", &["rid"]),
+    ("compartment", &["rid", "patient"]),
     ("dictionary", &[]),
     ("edit", &["rid"]),
     ("ix", &[]),
