@@ -62,6 +62,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Sync(sync) => commands::sync::run(global, sync),
         Command::Bench => commands::bench::run(global),
         Command::Status => commands::status::run(global),
+        Command::Audit(audit) => commands::audit::run(global, audit),
         Command::Hub { listen, ready_file } => {
             commands::hub::run(global, *listen, ready_file.as_deref())
         }
