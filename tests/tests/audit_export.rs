@@ -1,7 +1,7 @@
 //! The exported trail: valid R4 AuditEvents by IHE's patterns, with nothing of a record in them.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use pocketchart_core::access::{AccessError, Actor, Guard, Person, Role};
+use pocketchart_core::access::{AccessError, Actor, AuditEntry, AuditKind, Guard, Person, Role};
 use pocketchart_core::fhir::params::Profile;
 use pocketchart_core::fhir::search::Query;
 use pocketchart_core::fhir::{Resource, ResourceId};
@@ -69,6 +69,33 @@ fn events(guard: &Guard) -> Vec<String> {
     all
 }
 
+/// Every kind there is, with all that an entry may say and with nothing of it.
+fn of_every_kind() -> Vec<String> {
+    let mut all = Vec::new();
+    for (at, kind) in AuditKind::ALL.into_iter().enumerate() {
+        let bare = AuditEntry::new(1_000, "p", kind);
+        let full = AuditEntry {
+            role: "nurse".into(),
+            device: Some("tablet-7".into()),
+            facility: Some("ward 3".into()),
+            author: Some("doctor".into()),
+            what: "Observation/o".into(),
+            count: Some(3),
+            digest: Some("00".into()),
+            revision: Some(4),
+            done: true,
+            patients: vec!["a".into(), "b".into()],
+            reason: Some("unconscious".into()),
+            rule: Some("no such rule".into()),
+            ..bare.clone()
+        };
+        let number = i64::try_from(at).unwrap();
+        all.extend(bare.to_events(&[7; 16], 2 * number));
+        all.extend(full.to_events(&[7; 16], 2 * number + 1));
+    }
+    all
+}
+
 fn values(texts: &[String]) -> Vec<Value> {
     texts
         .iter()
@@ -110,6 +137,27 @@ fn ids_stay_and_every_entry_is_there() {
     for n in 1..=numbers.len() {
         assert!(numbers.contains(&n.to_string()), "entry {n}");
     }
+}
+
+/// Who made a change and who handed it on are two agents; the reason of an emergency is there.
+#[test]
+fn author_and_reason_are_told() {
+    let mut seen = 0;
+    for event in values(&of_every_kind()) {
+        let (kinds, names) = (
+            codes(&event, "agent", "/type/coding/0/code"),
+            codes(&event, "agent", "/name"),
+        );
+        if names.len() > 3 {
+            assert_eq!(names[2..], ["doctor", "p"]);
+            assert_eq!(kinds[3], "enterer");
+        }
+        let purposes = codes(&event, "purposeOfEvent", "/coding/0/code");
+        if purposes == ["BTG"] {
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 3, "one without patients, two with");
 }
 
 #[test]
@@ -182,7 +230,7 @@ impl Elements {
 fn every_event_has_the_shape_that_r4_asks_for() {
     let test = "every_event_has_the_shape_that_r4_asks_for";
     let (_home, guard) = busy();
-    let texts = events(&guard);
+    let texts = [events(&guard), of_every_kind()].concat();
     for event in &texts {
         Resource::parse_text(event).unwrap();
     }
@@ -208,7 +256,7 @@ fn codes<'a>(event: &'a Value, list: &str, pointer: &str) -> Vec<&'a str> {
 #[test]
 fn codes_are_from_their_value_sets() {
     let (_home, guard) = busy();
-    for event in values(&events(&guard)) {
+    for event in values(&[events(&guard), of_every_kind()].concat()) {
         let id = text(&event, "/id");
         assert!(id.len() <= 64, "{id}");
         assert!(["C", "R", "U", "D", "E"].contains(&text(&event, "/action")));

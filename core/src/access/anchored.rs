@@ -3,6 +3,7 @@
 use super::audit::{Anchor, AnchorFinding, AnchorPlace, AuditKind, Kept, Missed, State, Watch};
 use super::note::{Digested, Note};
 use super::{AccessError, Guard};
+use crate::crypto::sign::SigningKey;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 impl Guard {
@@ -73,6 +74,15 @@ impl Guard {
                 at: self.shared.clock.now(),
             })
         })
+    }
+
+    /// The same, signed by this person; `None`: nobody with a key is acting.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn signed_anchor(&self) -> Result<Option<String>, AccessError> {
+        let signed = |key: &Arc<SigningKey>| Ok(self.anchor()?.signed(key));
+        self.key.as_ref().map(signed).transpose()
     }
 
     /// What this vault lacks by an anchor that a hub kept; `None`: nothing, or it is another vault's. A loss is written

@@ -116,7 +116,7 @@ impl Guard {
             };
             after = *last;
             for (seq, entry) in &entries {
-                for event in audit::events(&vault, *seq, entry) {
+                for event in entry.to_events(&vault, *seq) {
                     take(&event)?;
                 }
             }

@@ -27,23 +27,23 @@ const SUCCESS: &str = "0";
 const MINOR_FAILURE: &str = "4";
 const SERIOUS_FAILURE: &str = "8";
 
-/// The events of one entry.
-pub(in crate::access) fn events(vault: &[u8; 16], seq: i64, entry: &AuditEntry) -> Vec<String> {
-    let vault = hex::encode(vault);
-    let patients = entry.about();
-    let event = Event {
-        vault: &vault,
-        seq,
-        entry,
-        pattern: Pattern::of(entry),
-    };
-    match patients.len() {
-        0 => vec![event.text(None, 0)],
-        _ => patients
-            .iter()
-            .enumerate()
-            .map(|(nth, patient)| event.text(Some(patient), nth))
-            .collect(),
+impl AuditEntry {
+    /// The entry with number `seq` in the trail of `vault` as AuditEvents: one, or one for each patient.
+    pub fn to_events(&self, vault: &[u8; 16], seq: i64) -> Vec<String> {
+        let vault = hex::encode(vault);
+        let patients = self.about();
+        let event = Event {
+            vault: &vault,
+            seq,
+            entry: self,
+            pattern: Pattern::of(self),
+        };
+        if patients.is_empty() {
+            return vec![event.text(None, 0)];
+        }
+        let each = patients.iter().enumerate();
+        each.map(|(nth, patient)| event.text(Some(patient), nth))
+            .collect()
     }
 }
 

@@ -13,19 +13,18 @@ mod anchor;
 mod chain;
 mod entry;
 mod export;
-#[cfg(test)]
-mod full_disk;
 mod reader;
 #[cfg(test)]
 mod tests;
 mod verify;
 mod who;
+#[cfg(test)]
+mod with_a_vault;
 
 pub use anchor::{Anchor, AnchorError, AnchorFinding, AnchorPlace, AnchorPlaceError, Head, Missed};
 pub(super) use anchor::{Kept, State, Watch};
 pub(super) use chain::AuditLog;
 pub use entry::{AuditEntry, AuditKind, Change};
-pub(super) use export::events;
 pub(super) use reader::AuditReader;
 pub(super) use who::as_seen_by;
 pub use who::{TrailFilter, TrailPage, may_read_audit};

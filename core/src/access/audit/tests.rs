@@ -416,3 +416,26 @@ fn a_second_look_at_the_same_page_is_one() {
     };
     assert_eq!((at(write.clone(), 111), at(write, 111)), (1, 1));
 }
+
+/// Reads and what can be pulled again may go with the power; everything else is on the disk before it happens.
+#[test]
+fn only_reads_and_pulled_pages_do_not_wait_for_the_disk() {
+    let mut trail = Trail::filled();
+    let mut quick = Vec::new();
+    for kind in AuditKind::ALL {
+        append(&mut trail.log, &AuditEntry::new(0, "p", kind));
+        let level: i64 = trail
+            .log
+            .connection
+            .pragma_query_value(None, "synchronous", |row| row.get(0))
+            .unwrap();
+        match level {
+            1 => quick.push(kind.name()),
+            other => assert_eq!(other, 2, "FULL"),
+        }
+    }
+    assert_eq!(
+        quick,
+        ["read", "search", "pull", "import", "check", "trail"]
+    );
+}

@@ -1,14 +1,15 @@
-//! What cannot be audited does not happen: a vault whose audit file cannot grow.
+//! What cannot be audited does not happen, and what can is not kept waiting: the trail with a vault around it.
 
-use super::AuditKind;
+use super::{AuditKind, TrailFilter};
 use crate::access::{AccessError, Actor, AuditError, Guard};
 use crate::clock::SystemClock;
 use crate::crypto::SecretText;
 use crate::crypto::passphrase_hash::LOWEST_COST;
 use crate::fhir::search::Query;
 use crate::fhir::{Reference, Resource};
+use crate::store::Durability;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 fn vault(home: &Path) -> Guard {
     let passphrase = SecretText::new("plum orbit lantern 42".into());
@@ -86,6 +87,34 @@ fn on_a_full_disk_reads_are_refused_and_no_entry_is_dropped() {
     assert_eq!(guard.verify_chain().unwrap(), entries);
 }
 
+/// A first load holds the store's writer for long. Whoever reads meanwhile has their entry and their record.
+#[test]
+fn no_entry_waits_for_the_writer_of_the_store() {
+    let home = tempfile::tempdir().unwrap();
+    let guard = vault(home.path());
+    let text = patient("a");
+    guard.put(&Resource::parse_text(&text).unwrap()).unwrap();
+    let (begun, begins) = mpsc::channel();
+    let (end, ends) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let writer = guard.clone();
+        let load = scope.spawn(move || {
+            writer.write(Durability::Normal, |_| {
+                begun.send(()).unwrap();
+                ends.recv().unwrap();
+                Ok::<_, AccessError>(())
+            })
+        });
+        begins.recv().unwrap();
+        let name = Reference::parse("Patient/a").unwrap();
+        assert!(guard.get(&name).unwrap().is_some());
+        let newest = guard.read_trail(|reader, _, _| reader.page(&TrailFilter::default(), || true));
+        assert_eq!(newest.unwrap().entries[0].1.kind, AuditKind::Read);
+        end.send(()).unwrap();
+        load.join().unwrap().unwrap();
+    });
+}
+
 /// Stored, and then the disk is full: the answer says that it was stored.
 #[test]
 fn a_write_without_its_second_entry_is_not_called_unwritten() {
@@ -94,7 +123,7 @@ fn a_write_without_its_second_entry_is_not_called_unwritten() {
     let text = patient("a");
     let resource = Resource::parse_text(&text).unwrap();
     let put = guard.written("Patient/a", |guard| {
-        let done = guard.write(crate::store::Durability::Full, |tx| {
+        let done = guard.write(Durability::Full, |tx| {
             tx.import(std::slice::from_ref(&resource), 1)
         });
         limit(guard, 0);
