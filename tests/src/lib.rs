@@ -1,5 +1,6 @@
 //! What the scenarios share: throw-away vaults and records.
 
+pub mod fake_gate;
 pub mod generate;
 pub mod oracle;
 pub mod search_parameters;
@@ -60,19 +61,14 @@ pub fn make_vault_at(home: &Path, clock: Arc<dyn Clock>) -> (Guard, RecoveryCode
         shown = RecoveryCode::parse(code.to_text().expose()).ok();
         Ok::<_, AccessError>(())
     };
-    let made = Guard::create(home, passphrase, LOWEST_COST, Actor::owner(), clock, keep);
+    let made = Guard::create(home, passphrase, LOWEST_COST, clock, keep);
     let guard = made.unwrap_or_else(|e| fail(&e));
     (guard, shown.unwrap_or_else(|| fail(&InvalidRecoveryCode)))
 }
 
 /// Opens it again.
 pub fn unlock(home: &Path) -> Guard {
-    let opened = Guard::unlock(
-        home,
-        &passphrase(PASSPHRASE),
-        Actor::owner(),
-        Arc::new(SystemClock),
-    );
+    let opened = Guard::unlock(home, &passphrase(PASSPHRASE), Arc::new(SystemClock));
     opened.unwrap_or_else(|e| fail(&e))
 }
 
@@ -88,6 +84,7 @@ pub fn name(text: &str) -> Reference {
 
 /// The audit trail, oldest entry first, without those that reading it here adds.
 pub fn trail(guard: &Guard) -> Vec<AuditEntry> {
+    let guard = guard.acting_as(Actor::owner());
     let mut filter = TrailFilter {
         limit: 200,
         ..TrailFilter::default()

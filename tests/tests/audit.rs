@@ -315,6 +315,7 @@ fn a_lost_write_of_every_kind_is_reported() {
                     act: Act::Put(resource(&text)),
                     condition: Precondition::default(),
                     change: None,
+                    full_url: None,
                 };
                 guard.commit(&[write]).unwrap();
             },
@@ -412,6 +413,7 @@ fn a_transaction_says_of_all_its_patients_and_a_first_write_that_it_creates() {
         act,
         condition: Precondition::default(),
         change: None,
+        full_url: None,
     };
     let puts = [write(Act::Put(resource(&a))), write(Act::Put(resource(&o)))];
     guard.commit(&puts).unwrap();
@@ -497,19 +499,6 @@ fn who_saw_a_patient_is_for_owner_auditor_and_the_patient() {
     guard.verify_trail().unwrap();
 }
 
-#[test]
-fn failed_tries_are_written_at_the_next_unlock() {
-    let home = tempfile::tempdir().unwrap();
-    let (guard, _) = make_vault(home.path());
-    guard.note_failed_tries("pin of nina", 3).unwrap();
-    let tries: Vec<_> = trail(&guard)
-        .into_iter()
-        .filter(|e| e.kind == AuditKind::FailedTries)
-        .map(|e| (e.what, e.count))
-        .collect();
-    assert_eq!(tries, [("pin of nina".to_owned(), Some(3))]);
-}
-
 /// Looks go on at full speed and none is lost while others write, and each chain holds.
 #[test]
 fn readers_and_an_import_write_one_unbroken_trail() {
@@ -538,11 +527,7 @@ fn readers_and_an_import_write_one_unbroken_trail() {
         assert_eq!(page.entries[0].1.what, one.to_string());
     }
     guard.verify_trail().unwrap();
-    let opened = Guard::unlock(
-        home.path(),
-        &passphrase(PASSPHRASE),
-        Actor::owner(),
-        Arc::new(SystemClock),
-    );
+    let clock = Arc::new(SystemClock);
+    let opened = Guard::unlock(home.path(), &passphrase(PASSPHRASE), clock);
     assert!(opened.is_err(), "one process has it");
 }

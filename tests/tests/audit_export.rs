@@ -48,7 +48,6 @@ fn busy() -> (tempfile::TempDir, Guard) {
     exported(&guard);
     guard.note_export("Patient/a").unwrap();
     guard.note_denied(4).unwrap();
-    guard.note_failed_tries("pin", 2).unwrap();
     guard.check().unwrap();
     guard
         .who_saw(&ResourceId::new("a").unwrap(), None, None)
@@ -78,7 +77,7 @@ fn of_every_kind() -> Vec<String> {
             role: "nurse".into(),
             device: Some("tablet-7".into()),
             facility: Some("ward 3".into()),
-            author: Some("doctor".into()),
+            via: Some("courier".into()),
             what: "Observation/o".into(),
             count: Some(3),
             digest: Some("00".into()),
@@ -141,7 +140,7 @@ fn ids_stay_and_every_entry_is_there() {
 
 /// Who made a change and who handed it on are two agents; the reason of an emergency is there.
 #[test]
-fn author_and_reason_are_told() {
+fn who_handed_on_and_the_reason_are_told() {
     let mut seen = 0;
     for event in values(&of_every_kind()) {
         let (kinds, names) = (
@@ -149,7 +148,7 @@ fn author_and_reason_are_told() {
             codes(&event, "agent", "/name"),
         );
         if names.len() > 3 {
-            assert_eq!(names[2..], ["doctor", "p"]);
+            assert_eq!(names[2..], ["p", "courier"]);
             assert_eq!(kinds[3], "enterer");
         }
         let purposes = codes(&event, "purposeOfEvent", "/coding/0/code");

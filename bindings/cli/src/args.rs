@@ -137,7 +137,7 @@ pub(crate) struct Audit {
     /// Only entries about this patient
     #[arg(long, value_name = "ID", conflicts_with = "instead")]
     pub(crate) patient: Option<String>,
-    /// Only what this person did, or what was handed on for them
+    /// Only what this person did or handed on
     #[arg(long, value_name = "ID", conflicts_with_all = ["verify", "export"])]
     pub(crate) person: Option<String>,
     /// Only this kind of act, such as read, search, written, denied; may be repeated

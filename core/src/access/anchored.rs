@@ -3,7 +3,6 @@
 use super::audit::{Anchor, AnchorFinding, AnchorPlace, AuditKind, Kept, Missed, State, Watch};
 use super::note::{Digested, Note};
 use super::{AccessError, Guard};
-use crate::crypto::sign::SigningKey;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 impl Guard {
@@ -81,8 +80,8 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn signed_anchor(&self) -> Result<Option<String>, AccessError> {
-        let signed = |key: &Arc<SigningKey>| Ok(self.anchor()?.signed(key));
-        self.key.as_ref().map(signed).transpose()
+        let anchor = self.anchor()?;
+        self.with_signer(|key| key.map(|key| anchor.signed(key)))
     }
 
     /// What this vault lacks by an anchor that a hub kept; `None`: nothing, or it is another vault's. A loss is written

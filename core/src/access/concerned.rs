@@ -43,14 +43,35 @@ fn to_ids(patients: BTreeSet<ResourceId>) -> Vec<String> {
     patients.iter().map(ResourceId::to_string).collect()
 }
 
+/// The same from texts, for versions that no table knows any more.
+pub(super) fn in_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut patients = BTreeSet::new();
+    for text in texts {
+        let parsed = Resource::parse_text(text);
+        patients.extend(parsed.iter().flat_map(compartment::patients_of));
+    }
+    to_ids(patients)
+}
+
+/// Whose the record is now; none: there is no such record.
+pub(super) fn now(reader: &Reader<'_>, name: &Reference) -> Result<Vec<String>, StoreError> {
+    Ok(to_ids(before(reader, name)?.1))
+}
+
+/// Both, each once.
+pub(super) fn and(mut some: Vec<String>, others: &[String]) -> Vec<String> {
+    some.extend_from_slice(others);
+    some.sort_unstable();
+    some.dedup();
+    some
+}
+
 /// What both entries of a write say.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Writing {
     pub(super) what: String,
     pub(super) change: Option<Change>,
     pub(super) patients: Vec<String>,
-    /// Whose change it is, where the actor only hands it on.
-    pub(super) author: Option<String>,
 }
 
 impl Writing {
@@ -60,7 +81,6 @@ impl Writing {
             what: what.into(),
             change: None,
             patients: Vec::new(),
-            author: None,
         }
     }
 
@@ -94,7 +114,6 @@ impl Writing {
         Note {
             change: self.change,
             patients: self.patients.clone(),
-            author: self.author.as_deref(),
             ..Note::of(kind, &self.what)
         }
     }

@@ -14,7 +14,7 @@ pub(super) struct Note<'a> {
     pub(super) change: Option<Change>,
     pub(super) done: bool,
     pub(super) patients: Vec<String>,
-    pub(super) author: Option<&'a str>,
+    pub(super) via: Option<&'a str>,
     pub(super) reason: Option<&'a str>,
     pub(super) rule: Option<&'a str>,
 }
@@ -30,7 +30,7 @@ impl<'a> Note<'a> {
             change: None,
             done: false,
             patients: Vec::new(),
-            author: None,
+            via: None,
             reason: None,
             rule: None,
         }
@@ -61,7 +61,7 @@ impl Guard {
             role: actor.role.name().to_owned(),
             device: actor.device.clone(),
             facility: actor.facility.clone(),
-            author: note.author.map(str::to_owned),
+            via: note.via.map(str::to_owned),
             what: note.what.to_owned(),
             change: note.change,
             count: note.texts.as_ref().map(|t| t.count),
@@ -134,20 +134,6 @@ impl Guard {
             rule: Some(rule),
             ..Note::of(AuditKind::Denied, what)
         })
-    }
-
-    /// Wrong secrets that were tried while the vault was locked: `count` of them at the slot called `slot`. They are
-    /// written at the next unlock, since nothing can be while it is locked.
-    ///
-    /// # Errors
-    /// [`AccessError`].
-    pub fn note_failed_tries(&self, slot: &str, count: u64) -> Result<(), AccessError> {
-        self.note(
-            AuditKind::FailedTries,
-            slot,
-            Some(Digested::counted(count)),
-            None,
-        )
     }
 }
 

@@ -3,12 +3,17 @@
 use super::audit::AuditKind;
 use super::change::Signer;
 use super::concerned::{self, Writing};
+use super::cursor::FirstPage;
 use super::note::{Digested, Note};
 use super::{AccessError, Guard, cursor};
 use crate::fhir::search::Query;
 use crate::fhir::{Reference, Resource};
 use crate::rng;
-use crate::store::{Author, Durability, PeerId, Record, RecordName, Saved, Signs, StoreError};
+use crate::store::{
+    Author, Durability, Found, PeerId, Record, RecordName, Saved, Signs, StoreError,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// One page of a search.
 #[derive(Debug, Clone)]
@@ -52,11 +57,10 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; a page link that is not from this search is one.
     pub fn search(&self, query: &Query) -> Result<Page, AccessError> {
-        let person = self.actor.person.id();
-        let open = |sealed| {
-            self.with_open(|open| Ok(cursor::open(&open.cursor_key, person, query, sealed)?))
-        };
-        let after = query.cursor.as_deref().map(open).transpose()?;
+        let after = query.cursor.as_deref();
+        let after = after
+            .map(|sealed| self.unsealed(query, sealed))
+            .transpose()?;
         let now = self.shared.clock.now();
         let (found, patients) = self.read(|reader| {
             let found = reader.search(query, after.as_ref(), now)?;
@@ -64,12 +68,19 @@ impl Guard {
             let patients = concerned::on(reader, all)?;
             Ok::<_, StoreError>((found, patients))
         })?;
+        self.released(query, found, patients)
+    }
+
+    /// What was found, as it goes out: its link sealed, and written to the trail. `patients`: whose records they are.
+    pub(super) fn released(
+        &self,
+        query: &Query,
+        found: Found,
+        patients: Vec<String>,
+    ) -> Result<Page, AccessError> {
         let mut next = None;
         if let Some(position) = &found.next {
-            let seal = |open: &super::guard::Open| {
-                Ok(cursor::seal(&open.cursor_key, person, query, position)?)
-            };
-            let cursor = Some(self.with_open(seal)?);
+            let cursor = Some(self.sealed(query, position)?);
             next = Some(Query {
                 cursor,
                 ..query.clone()
@@ -80,14 +91,10 @@ impl Guard {
             .iter()
             .chain(&found.included)
             .map(|r| r.text.as_str());
-        let first_page = Query {
-            cursor: None,
-            ..query.clone()
-        };
         self.enter(Note {
             texts: Some(Digested::of(released)),
             patients,
-            ..Note::of(AuditKind::Search, &first_page.to_string())
+            ..Note::of(AuditKind::Search, &query.first_page())
         })?;
         Ok(Page {
             records: found.records,
@@ -95,6 +102,26 @@ impl Guard {
             total: found.total,
             next,
         })
+    }
+
+    /// The place a page ended at, for this person alone.
+    pub(super) fn sealed(
+        &self,
+        query: &impl FirstPage,
+        position: &impl Serialize,
+    ) -> Result<String, AccessError> {
+        let person = self.actor.person.id();
+        self.with_open(|open| Ok(cursor::seal(&open.cursor_key, person, query, position)?))
+    }
+
+    /// The place a page starts at.
+    pub(super) fn unsealed<P: DeserializeOwned>(
+        &self,
+        query: &impl FirstPage,
+        sealed: &str,
+    ) -> Result<P, AccessError> {
+        let person = self.actor.person.id();
+        self.with_open(|open| Ok(cursor::open(&open.cursor_key, person, query, sealed)?))
     }
 
     /// How the store would find a first page: the plans of its statements. Nothing is released.

@@ -1,32 +1,11 @@
-//! What the hub does with records: serve them, and commit what clients send.
+//! What the hub does with its vault: make it one that is served, and serve single records.
 
 use super::audit::AuditKind;
-use super::concerned::{self, Writing};
+use super::concerned;
 use super::note::{Digested, Note};
 use super::{AccessError, Guard};
-use crate::fhir::{Reference, Resource};
-use crate::store::{Committed, Durability, Precondition, Reader, Record, StoreError};
-use std::borrow::Cow;
-
-/// One write of a client.
-#[derive(Debug)]
-pub struct Write<'a> {
-    /// What is written.
-    pub act: Act<'a>,
-    /// What must hold.
-    pub condition: Precondition,
-    /// The signed change record that came with it.
-    pub change: Option<Cow<'a, str>>,
-}
-
-/// What a write does.
-#[derive(Debug)]
-pub enum Act<'a> {
-    /// Create or update: the resource as it was sent.
-    Put(Resource<'a>),
-    /// Delete.
-    Delete(Reference),
-}
+use crate::fhir::Reference;
+use crate::store::{Durability, Record, StoreError};
 
 /// What a read of one record finds.
 #[derive(Debug)]
@@ -37,24 +16,6 @@ pub enum Fetched {
     Gone,
     /// It was never here.
     Unknown,
-}
-
-/// What the entries of these writes say.
-fn writing_of(reader: &Reader<'_>, writes: &[Write<'_>]) -> Result<Writing, StoreError> {
-    let mut all = Writing::named(format!("transaction of {}", writes.len()));
-    for write in writes {
-        let one = match &write.act {
-            Act::Put(resource) => Writing::of_put(reader, resource)?,
-            Act::Delete(name) => Writing::of_delete(reader, name)?,
-        };
-        if writes.len() == 1 {
-            return Ok(one);
-        }
-        all.patients.extend(one.patients);
-    }
-    all.patients.sort_unstable();
-    all.patients.dedup();
-    Ok(all)
 }
 
 impl Guard {
@@ -124,35 +85,5 @@ impl Guard {
             ..Note::of(AuditKind::Read, &name.to_string())
         })?;
         Ok(fetched)
-    }
-
-    /// Commits all of `writes` under one `lastUpdated`, or none of them. `None` in the answer: a delete that found
-    /// nothing to delete.
-    ///
-    /// # Errors
-    /// The index of the write that was refused, and why.
-    pub fn commit(
-        &self,
-        writes: &[Write<'_>],
-    ) -> Result<Vec<Option<Committed>>, (usize, AccessError)> {
-        let mut at_entry = 0;
-        let writing = self.read(|reader| writing_of(reader, writes));
-        let writing = writing.map_err(|error| (0, error))?;
-        let result = self.written_as(&writing, |guard| {
-            guard.write(Durability::Full, |tx| {
-                let stamp = tx.next_stamp(guard.shared.clock.now())?;
-                let mut done = Vec::with_capacity(writes.len());
-                for (index, write) in writes.iter().enumerate() {
-                    at_entry = index;
-                    let condition = &write.condition;
-                    done.push(match &write.act {
-                        Act::Put(resource) => Some(tx.serve_put(resource, condition, stamp)??),
-                        Act::Delete(name) => tx.serve_delete(name, condition, stamp)??,
-                    });
-                }
-                Ok::<_, AccessError>(done)
-            })
-        });
-        result.map_err(|error| (at_entry, error))
     }
 }

@@ -134,6 +134,13 @@ impl Guard {
         Err(AccessError::MayNot { rule: RULE })
     }
 
+    /// All of it, oldest entry first, without a trace.
+    #[cfg(test)]
+    pub(super) fn audit_trail(&self) -> Result<Vec<AuditEntry>, AccessError> {
+        let all = self.read_trail(|reader, _, _| reader.forward(0, i64::MAX, usize::MAX))?;
+        Ok(all.into_iter().map(|(_, entry)| entry).collect())
+    }
+
     pub(super) fn read_trail<R>(
         &self,
         body: impl FnOnce(&mut AuditReader, &Vault, &dyn Fn() -> bool) -> Result<R, AuditError>,

@@ -20,6 +20,7 @@ const LADDER: Ladder = Ladder {
         include_str!("migrations/0002.sql"),
         include_str!("migrations/0003.sql"),
         include_str!("migrations/0004.sql"),
+        include_str!("migrations/0005.sql"),
     ],
 };
 const READERS: usize = 3;

@@ -203,7 +203,7 @@ fn row(seq: i64, entry: &AuditEntry) -> Vec<String> {
         role => format!("{} ({role})", entry.person),
     };
     let mut more = Vec::new();
-    more.extend(entry.author.as_ref().map(|id| format!("changed by {id}")));
+    more.extend(entry.via.as_ref().map(|id| format!("handed on by {id}")));
     more.extend(entry.device.as_ref().map(|id| format!("through {id}")));
     more.extend(entry.facility.as_ref().map(|id| format!("at {id}")));
     more.extend(entry.reason.as_ref().map(|why| format!("because: {why}")));

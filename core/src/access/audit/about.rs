@@ -15,7 +15,7 @@ const STEP: i64 = 64;
 pub(super) enum Whose {
     /// A patient's.
     Patient,
-    /// The person's who acted, or whose change was handed on.
+    /// The person's who acted, or who handed a change on.
     Person,
 }
 
@@ -38,8 +38,8 @@ pub(super) fn rows(entry: &AuditEntry) -> Vec<(Whose, String)> {
         .map(|id| (Whose::Patient, id))
         .collect();
     all.push((Whose::Person, entry.person.clone()));
-    if let Some(author) = entry.author.as_ref().filter(|id| **id != entry.person) {
-        all.push((Whose::Person, author.clone()));
+    if let Some(via) = entry.via.as_ref().filter(|id| **id != entry.person) {
+        all.push((Whose::Person, via.clone()));
     }
     all
 }

@@ -264,15 +264,13 @@ impl Event<'_> {
         let entry = self.entry;
         let (client, server, user) = self.pattern.agents(entry);
         let vault = self.vault_uri();
-        // Who made the change, and who handed it on for them.
-        let maker = entry.author.as_ref().unwrap_or(&entry.person);
         let mut person = json!({
             "type": { "coding": [coding(user)] },
-            "who": self.person(maker),
-            "name": maker,
+            "who": self.person(&entry.person),
+            "name": entry.person,
             "requestor": true,
         });
-        if !entry.role.is_empty() && entry.author.is_none() {
+        if !entry.role.is_empty() {
             person["role"] = json!([{ "text": entry.role }]);
         }
         let machine = entry.device.as_deref().unwrap_or("localhost");
@@ -291,17 +289,13 @@ impl Event<'_> {
             }),
             person,
         ];
-        if entry.author.is_some() {
-            let mut handed_on = json!({
+        if let Some(via) = &entry.via {
+            agents.push(json!({
                 "type": { "coding": [coding((PARTICIPANT, "enterer", "Enterer"))] },
-                "who": self.person(&entry.person),
-                "name": entry.person,
+                "who": self.person(via),
+                "name": via,
                 "requestor": false,
-            });
-            if !entry.role.is_empty() {
-                handed_on["role"] = json!([{ "text": entry.role }]);
-            }
-            agents.push(handed_on);
+            }));
         }
         agents.into()
     }

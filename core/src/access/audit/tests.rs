@@ -296,7 +296,7 @@ fn pages_are_newest_first_and_meet_without_a_gap() {
     let mut trail = Trail::filled();
     let other = AuditEntry {
         patients: vec!["9".into()],
-        author: Some("doctor".into()),
+        via: Some("doctor".into()),
         ..AuditEntry::new(9_000, "nurse", AuditKind::Read)
     };
     append(&mut trail.log, &other);

@@ -12,7 +12,7 @@ use crate::fhir::instant::Span;
 pub struct TrailFilter {
     /// About this patient.
     pub patient: Option<ResourceId>,
-    /// By this person, or with changes of theirs.
+    /// By this person, or handed on by them.
     pub person: Option<String>,
     /// Of these kinds; empty: of all.
     pub kinds: Vec<AuditKind>,
@@ -48,7 +48,7 @@ impl TrailFilter {
 
     /// Whether the entry is one of them. That it is about the patient is for the index to say.
     pub(super) fn fits(&self, entry: &AuditEntry) -> bool {
-        let by = |id: &String| entry.person == *id || entry.author.as_ref() == Some(id);
+        let by = |id: &String| entry.person == *id || entry.via.as_ref() == Some(id);
         let in_time =
             |span: &Span| (span.first.epoch_ms()..span.end.epoch_ms()).contains(&entry.at_ms);
         self.person.as_ref().is_none_or(by)

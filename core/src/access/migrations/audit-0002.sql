@@ -1,7 +1,7 @@
 -- Which entries are about whom: made from the entries' bodies, which the MACs cover, and compared with them by a
 -- check. It follows behind (chain.indexed_to), so that writing an entry costs no more than before.
 CREATE TABLE about (
-    -- 0: id is a patient's. 1: id is the person's who acted, or whose change was handed on.
+    -- 0: id is a patient's. 1: id is the person's who acted, or who handed a change on.
     kind INTEGER NOT NULL,
     id TEXT NOT NULL,
     seq INTEGER NOT NULL,
