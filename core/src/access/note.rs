@@ -2,6 +2,7 @@
 
 use super::audit::{AuditEntry, AuditKind, Change};
 use super::concerned::Writing;
+use super::guard::Open;
 use super::{AccessError, Guard};
 use sha2::{Digest, Sha256};
 
@@ -117,6 +118,18 @@ impl Guard {
             ..Note::of(kind, what)
         };
         self.enter_after(answer, after)
+    }
+
+    /// As [`Guard::audited`], for acts on the vault itself while nothing else runs on it.
+    pub(super) fn audited_on<R>(
+        &self,
+        kind: AuditKind,
+        what: &str,
+        act: impl FnOnce(&mut Open) -> Result<R, AccessError>,
+    ) -> Result<R, AccessError> {
+        self.audited(kind, what, |guard| {
+            Ok::<_, AccessError>((guard.with_open_mut(act)?, None))
+        })
     }
 
     /// The entry behind what happened. Without it the answer must not say that nothing did.

@@ -1,7 +1,7 @@
 //! What cannot be audited does not happen, and what can is not kept waiting: the trail with a vault around it.
 
 use super::{AuditKind, TrailFilter};
-use crate::access::{AccessError, Actor, AuditError, Guard};
+use crate::access::{AccessError, AuditError, Guard};
 use crate::clock::SystemClock;
 use crate::crypto::SecretText;
 use crate::crypto::passphrase_hash::LOWEST_COST;
@@ -15,15 +15,7 @@ fn vault(home: &Path) -> Guard {
     let passphrase = SecretText::new("plum orbit lantern 42".into());
     let confirm = |_: &_| Ok::<_, AccessError>(());
     let clock = Arc::new(SystemClock);
-    Guard::create(
-        home,
-        passphrase,
-        LOWEST_COST,
-        Actor::owner(),
-        clock,
-        confirm,
-    )
-    .unwrap()
+    Guard::create(home, passphrase, LOWEST_COST, clock, confirm).unwrap()
 }
 
 fn patient(id: &str) -> String {
