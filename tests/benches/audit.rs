@@ -10,7 +10,7 @@ use pocketchart_core::access::Guard;
 use pocketchart_core::clock::{Clock, SystemClock};
 use pocketchart_core::fhir::Instant;
 use pocketchart_core::fhir::search::Query;
-use pocketchart_tests::{clinic, import, make_vault_at};
+use pocketchart_tests::{clinic, import, make_vault_at, patient};
 use rustix::time::{ClockId, clock_gettime};
 use std::fmt::Write as _;
 use std::fs;
@@ -55,6 +55,12 @@ fn main() {
         .iter()
         .map(|id| format!("Observation?patient={id}&_sort=-date&_count=50"))
         .collect::<Vec<_>>();
+    let others: Vec<String> = (0..60)
+        .map(|n| patient(&format!("other-{n}"), "1"))
+        .collect();
+    let file = folder.path().join("others.ndjson");
+    fs::write(&file, others.join("\n")).unwrap();
+    import(&guard, &[file]);
     let list = ["Patient?_count=50".to_owned()];
     println!("{LOOKS} looks each; CPU time of the thread that looks, and the wall's, in us");
     for (name, queries) in [

@@ -256,6 +256,8 @@ fn each_release_and_each_write_is_in_the_audit_trail() {
         trail,
         [
             "owner Unlock  None false",
+            "owner Write secret device-key None false",
+            "owner Written secret device-key None true",
             "owner Write Patient/a None false",
             "owner Written Patient/a None true",
             "owner Read Patient/a Some(1) false",
@@ -266,7 +268,7 @@ fn each_release_and_each_write_is_in_the_audit_trail() {
         ]
     );
     // Reading the trail and checking it are entries too.
-    assert_eq!(guard.check().unwrap().audit_entries, 10);
+    assert_eq!(guard.check().unwrap().audit_entries, 12);
 }
 
 /// An older copy of the store beside a newer audit trail: opens, and says so.
