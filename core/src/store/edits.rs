@@ -229,7 +229,7 @@ impl Tx<'_> {
         author: Author<'_>,
     ) -> Result<Option<Saved>, StoreError> {
         self.must_not_be_served()?;
-        let Some(body) = self.record(name)? else {
+        let Some(body) = self.standing(name)? else {
             return Ok(None);
         };
         let rid = body.rid;

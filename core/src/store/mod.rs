@@ -23,6 +23,7 @@ mod repack;
 mod secrets;
 mod serve;
 mod transaction;
+mod view;
 
 pub(crate) use edits::Author;
 pub use edits::{EditState, Pending, Saved, SentKind};
@@ -36,3 +37,4 @@ pub use records::{Origin, Record, RecordName};
 pub use reindex::Reindexed;
 pub use serve::{Committed, Precondition, Refused};
 pub(crate) use transaction::{Durability, Reader, Store, Tx};
+pub(crate) use view::{Limited, Patients, Sees, View};

@@ -4,6 +4,7 @@ use super::codec::Codec;
 use super::database::{self, Ladder};
 use super::index::Waiting;
 use super::interned::Interned;
+use super::view::{self, Sets, View};
 use super::{Permit, StoreError};
 use crate::crypto::Key;
 use rusqlite::{Connection, InterruptHandle, TransactionBehavior};
@@ -47,12 +48,18 @@ struct Db {
     connection: Connection,
     codec: RefCell<Codec>,
     interned: RefCell<Interned>,
+    /// Large sets of patients that the transaction at hand asks for.
+    sets: Sets,
 }
 
 /// Reads inside one transaction: all answers are of one moment.
 pub(crate) struct Reader<'c> {
     pub(super) connection: &'c Connection,
     pub(super) codec: &'c RefCell<Codec>,
+    /// What may be seen. The functions that `access` calls go by it; those within the store see everything.
+    pub(super) view: &'c View,
+    pub(super) sets: &'c Sets,
+    pub(super) is_writing: bool,
 }
 
 /// Writes inside one transaction.
@@ -68,20 +75,24 @@ pub(crate) struct Tx<'c> {
 impl Db {
     fn over(connection: Connection) -> Result<Self, StoreError> {
         let codec = RefCell::new(Codec::new()?);
+        let sets = view::add_function(&connection)?;
         Ok(Self {
             connection,
             codec,
             interned: RefCell::default(),
+            sets,
         })
     }
 
     /// Runs `body` in one transaction: all of it, or nothing.
     fn write<R, E: From<StoreError>>(
         &mut self,
+        view: &View,
         durability: Durability,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
     ) -> Result<(R, i64), E> {
-        let result = self.try_write(durability, body);
+        view::forget(&self.sets);
+        let result = self.try_write(view, durability, body);
         if result.is_err() {
             // Rolled back: the rows that these remember are not there.
             self.interned.borrow_mut().clear();
@@ -92,6 +103,7 @@ impl Db {
 
     fn try_write<R, E: From<StoreError>>(
         &mut self,
+        view: &View,
         durability: Durability,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
     ) -> Result<(R, i64), E> {
@@ -103,6 +115,7 @@ impl Db {
             connection,
             codec,
             interned,
+            sets,
         } = self;
         connection
             .pragma_update(None, "synchronous", level)
@@ -114,6 +127,9 @@ impl Db {
         let reader = Reader {
             connection: &transaction,
             codec,
+            view,
+            sets,
+            is_writing: true,
         };
         let mut tx = Tx {
             reader,
@@ -134,7 +150,7 @@ impl Store {
     pub(crate) fn create(path: &Path, key: &Key, salt: &[u8; 16]) -> Result<(), StoreError> {
         database::create(path, key, salt, LADDER)?;
         let mut db = Db::over(database::open(path, key, salt, LADDER)?)?;
-        db.write(Durability::Full, |tx| {
+        db.write(&View::All, Durability::Full, |tx| {
             tx.index_is_new()?;
             tx.ensure_first_peer()
         })?;
@@ -166,31 +182,39 @@ impl Store {
     /// Reads.
     pub(crate) fn read<R, E: From<StoreError>>(
         &self,
-        _permit: &Permit,
+        permit: &Permit,
         body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
         let mut db = self.any_reader();
+        view::forget(&db.sets);
         let Db {
-            connection, codec, ..
+            connection,
+            codec,
+            sets,
+            ..
         } = &mut *db;
         let tx = connection.transaction().map_err(StoreError::from)?;
-        body(&Reader {
+        let reader = Reader {
             connection: &tx,
             codec,
-        })
+            view: permit.view(),
+            sets,
+            is_writing: false,
+        };
+        body(&reader)
     }
 
     /// Writes: all of `body`, or nothing. Answers with the revision that was stored.
     pub(crate) fn write<R, E: From<StoreError>>(
         &self,
-        _permit: &Permit,
+        permit: &Permit,
         durability: Durability,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
     ) -> Result<(R, i64), E> {
         self.writer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .write(durability, body)
+            .write(permit.view(), durability, body)
     }
 
     /// Checks every page's MAC and the database's structure. Answers with what is wrong; empty: nothing.
