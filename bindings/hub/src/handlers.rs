@@ -3,10 +3,11 @@
 use crate::answer::{Answer, Problem, json, versioned};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use pocketchart_core::access::{Fetched, Guard, Precondition, Write};
+use pocketchart_core::access::{Act, Fetched, Guard, Precondition, Write};
 use pocketchart_core::fhir::bundle::{Writer, etag_version};
 use pocketchart_core::fhir::search::Query;
-use pocketchart_core::fhir::{Reference, Resource, ResourceId, ResourceType};
+use pocketchart_core::fhir::{Reference, Resource, ResourceId, ResourceType, marks};
+use std::borrow::Cow;
 
 /// Where a request came in, as far as links in the answer need it.
 pub(crate) struct Base(pub(crate) String);
@@ -92,9 +93,10 @@ pub(crate) fn put(
         let text = "the resource's type and id are not those of the URL";
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", text).at(format!("{kind}.id")));
     }
-    let writes = [Write::Put {
-        resource,
+    let writes = [Write {
+        act: Act::Put(resource),
         condition: condition_of(headers)?,
+        change: change_of(headers),
     }];
     let done = guard.commit(&writes).map_err(|(_, error)| error)?;
     let Some(committed) = done.into_iter().flatten().next() else {
@@ -124,10 +126,10 @@ pub(crate) fn put(
 
 pub(crate) fn delete(guard: &Guard, kind: &str, id: &str, headers: &HeaderMap) -> Answer {
     let name = name_of(kind, id)?;
-    let condition = condition_of(headers)?;
-    let writes = [Write::Delete {
-        name: name.clone(),
-        condition,
+    let writes = [Write {
+        act: Act::Delete(name.clone()),
+        condition: condition_of(headers)?,
+        change: change_of(headers),
     }];
     let done = guard.commit(&writes).map_err(|(_, error)| error)?;
     // Deleting twice is no error; deleting what never was is a typing error more often than not.
@@ -150,6 +152,12 @@ pub(crate) fn prefer(headers: &HeaderMap) -> Option<&str> {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split([',', ';']));
     preferences.find_map(|preference| preference.trim().strip_prefix("return="))
+}
+
+/// The signed change record of a write.
+fn change_of(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    let value = headers.get(marks::CHANGE_HEADER)?;
+    Some(Cow::Borrowed(value.to_str().ok()?))
 }
 
 fn condition_of(headers: &HeaderMap) -> Result<Precondition, Problem> {

@@ -4,9 +4,16 @@
 //! sets `meta.versionId` and `meta.lastUpdated` once, at commit.
 
 mod answer;
+mod app;
+mod auth;
 mod capability;
+mod denied;
+mod files;
 mod handlers;
 mod identity;
+mod limits;
+mod router;
+mod routes;
 mod server;
 mod transaction;
 

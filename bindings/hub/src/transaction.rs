@@ -2,9 +2,10 @@
 
 use crate::answer::{Answer, Problem, json};
 use axum::http::StatusCode;
-use pocketchart_core::access::{Guard, Precondition, Write};
+use pocketchart_core::access::{Act, Guard, Precondition, Write};
 use pocketchart_core::fhir::bundle::{Bundle, Entry, Writer, etag_version};
 use pocketchart_core::fhir::{Reference, Resource};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// Runs the transaction in `body`. `return_resources`: the answer holds the stored resources.
@@ -37,9 +38,10 @@ pub(crate) fn run(guard: &Guard, body: &[u8], return_resources: bool) -> Answer 
             let place = format!("Bundle.entry[{index}].request.url");
             return Err(Problem::new(StatusCode::BAD_REQUEST, "duplicate", text).at(place));
         }
-        writes.push(Write::Put {
-            resource: resource.0,
+        writes.push(Write {
+            act: Act::Put(resource.0),
             condition: resource.1,
+            change: entry.change().map(Cow::Borrowed),
         });
     }
     let done = guard

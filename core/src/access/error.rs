@@ -1,6 +1,6 @@
 //! Why a guard did not do something.
 
-use super::{AuditError, BadCursor};
+use super::{AuditError, BadCursor, BadPolicy, Refusal};
 use crate::fhir::InvalidResource;
 use crate::rng::NoRandomness;
 use crate::store::{Refused, StoreError};
@@ -35,6 +35,12 @@ pub enum AccessError {
     /// A write's precondition did not hold.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The policy does not allow it.
+    #[error(transparent)]
+    NotAllowed(#[from] Refusal),
+    /// A policy was not installed.
+    #[error(transparent)]
+    Policy(#[from] BadPolicy),
     /// A page link is not from this search.
     #[error(transparent)]
     Cursor(#[from] BadCursor),

@@ -1,17 +1,20 @@
 //! The guard itself: what it holds, and how it comes to be.
 
-use super::audit::{AuditEntry, AuditError, AuditKind, AuditLog};
+use super::audit::{AuditError, AuditKind, AuditLog};
+pub(super) use super::note::Digested;
+use super::policy::{self, Action, InForce, VaultAction};
 use super::{AccessError, Actor, Person};
 use crate::clock::Clock;
 use crate::crypto::passphrase_hash::Cost;
+use crate::crypto::sign::SigningKey;
 use crate::crypto::{Key, SecretText};
 use crate::fhir::Instant;
+use crate::rng;
 use crate::store::{Durability, Permit, Reader, Store, StoreError, Tx};
 use crate::vault::{self, RecoveryCode, Secret, Vault};
-use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 /// An open vault in one person's hands. Clones share the vault; a lock locks them all, and the last
 /// one to go closes it too.
@@ -19,6 +22,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 pub struct Guard {
     pub(super) shared: Arc<Shared>,
     pub(super) actor: Arc<Actor>,
+    /// What this person signs with.
+    pub(super) key: Option<Arc<SigningKey>>,
 }
 
 pub(super) struct Shared {
@@ -27,7 +32,11 @@ pub(super) struct Shared {
     /// Set before the lock waits for its turn, so that nothing new begins meanwhile.
     locking: AtomicBool,
     sync_turn: tokio::sync::Mutex<()>,
+    /// The device's id, once it was asked for.
+    pub(super) device: OnceLock<String>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Who may do what.
+    pub(super) policy: RwLock<Arc<InForce>>,
 }
 
 /// What a lock closes and zeroes.
@@ -35,6 +44,8 @@ pub(super) struct Open {
     store: Store,
     audit: Mutex<AuditLog>,
     pub(super) cursor_key: Key,
+    /// Of this opening: page links of another are refused.
+    pub(super) opening: [u8; 16],
     /// Last, so that the files are closed before the vault's lock is given up.
     pub(super) vault: Vault,
 }
@@ -100,19 +111,24 @@ impl Guard {
             store,
             audit: Mutex::new(audit),
             cursor_key: vault.cursor_key(),
+            opening: rng::make_bytes()?,
             vault,
         };
         let shared = Shared {
             open: RwLock::new(Some(open)),
             locking: AtomicBool::new(false),
             sync_turn: tokio::sync::Mutex::new(()),
+            device: OnceLock::new(),
             clock,
+            policy: RwLock::new(Arc::new(policy::shipped())),
         };
         let guard = Self {
             shared: Arc::new(shared),
             actor: Arc::new(actor),
+            key: None,
         };
         guard.note_lost_changes()?;
+        guard.load_policy()?;
         guard.note(AuditKind::Unlock, "", None, None)?;
         Ok(guard)
     }
@@ -121,7 +137,7 @@ impl Guard {
     /// the store's revision goes on behind the lost ones: else new changes would take their numbers, and the loss would
     /// no longer show.
     fn note_lost_changes(&self) -> Result<(), AccessError> {
-        let revision = self.read(|reader| reader.revision())?;
+        let revision = self.read_for_device(|reader| reader.revision())?;
         let (acknowledged, newest) = self.with_audit(|log| log.acknowledged())?;
         if revision >= acknowledged {
             return Ok(());
@@ -146,6 +162,15 @@ impl Guard {
         Self {
             shared: Arc::clone(&self.shared),
             actor: Arc::new(actor),
+            key: None,
+        }
+    }
+
+    /// The same vault in the hands of a person who signs what he changes.
+    pub fn acting_with(&self, actor: Actor, key: Arc<SigningKey>) -> Self {
+        Self {
+            key: Some(key),
+            ..self.acting_as(actor)
         }
     }
 
@@ -179,8 +204,12 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn accept_loss(&self) -> Result<(), AccessError> {
-        self.note(AuditKind::Write, "loss accepted", None, None)?;
-        self.with_audit(|log| log.forget_loss())
+        self.must(VaultAction::Upkeep)?;
+        self.audited(AuditKind::Write, "loss accepted", |guard| {
+            guard
+                .with_audit(|log| log.forget_loss())
+                .map(|()| ((), None))
+        })
     }
 
     /// Locks, for all clones: writes it to the trail, stops running reads, waits for running writes, closes the files and
@@ -210,8 +239,26 @@ impl Guard {
         noted
     }
 
-    /// Reads from the store.
+    /// Reads from the store what this person may read.
     pub(super) fn read<R, E: From<StoreError> + Into<AccessError>>(
+        &self,
+        body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
+    ) -> Result<R, AccessError> {
+        self.read_where(Action::Read, body)
+    }
+
+    /// Reads from the store what this person may see where `action` is done.
+    pub(super) fn read_where<R, E: From<StoreError> + Into<AccessError>>(
+        &self,
+        action: Action,
+        body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
+    ) -> Result<R, AccessError> {
+        self.read_any(action, body)?.map_err(Into::into)
+    }
+
+    /// Reads for the device itself, whoever has it in hand: what a sync sends, what a rebuild looks at. Nothing of it may
+    /// be handed to the person.
+    pub(super) fn read_for_device<R, E: From<StoreError> + Into<AccessError>>(
         &self,
         body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
     ) -> Result<R, AccessError> {
@@ -222,23 +269,27 @@ impl Guard {
         })
     }
 
-    /// As [`Guard::read`], for a body with an error of its own.
+    /// As [`Guard::read_where`], for a body with an error of its own.
     pub(super) fn read_any<R, E: From<StoreError>>(
         &self,
+        action: Action,
         body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
     ) -> Result<Result<R, E>, AccessError> {
-        self.with_open(|open| Ok(open.store.read(&Permit::granted(), body)))
+        let permit = Permit::seeing(self.view(action));
+        self.with_open(|open| Ok(open.store.read(&permit, body)))
     }
 
-    /// Writes to the store.
+    /// Writes to the store. What the body reads through the store's public functions is what this person may read; what
+    /// it writes was judged, or is the device's own.
     pub(super) fn write<R, E: From<StoreError> + Into<AccessError>>(
         &self,
         durability: Durability,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
     ) -> Result<(R, i64), AccessError> {
+        let permit = Permit::seeing(self.view(Action::Search));
         self.with_open(|open| {
             open.store
-                .write(&Permit::granted(), durability, body)
+                .write(&permit, durability, body)
                 .map_err(Into::into)
         })
     }
@@ -267,26 +318,6 @@ impl Guard {
         }
     }
 
-    /// Writes an audit entry. What it is about happens after this, never before.
-    pub(super) fn note(
-        &self,
-        kind: AuditKind,
-        what: &str,
-        texts: Option<Digested>,
-        revision: Option<i64>,
-    ) -> Result<(), AccessError> {
-        let entry = AuditEntry {
-            at_ms: self.shared.clock.now().epoch_ms(),
-            person: self.actor.person.id().to_owned(),
-            kind,
-            what: what.to_owned(),
-            count: texts.as_ref().map(|t| t.count),
-            digest: texts.and_then(|t| t.digest),
-            revision,
-        };
-        self.with_audit(|log| log.append(&entry))
-    }
-
     pub(super) fn with_audit<R>(
         &self,
         body: impl FnOnce(&mut AuditLog) -> Result<R, AuditError>,
@@ -298,36 +329,6 @@ impl Guard {
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Guard({}, {})", self.actor.person, self.actor.role)
-    }
-}
-
-/// Count and SHA-256 of some texts, each preceded by its length.
-pub(super) struct Digested {
-    pub(super) count: u64,
-    pub(super) digest: Option<String>,
-}
-
-impl Digested {
-    /// A count alone.
-    pub(super) fn counted(count: u64) -> Self {
-        Self {
-            count,
-            digest: None,
-        }
-    }
-
-    pub(super) fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut digest = Sha256::new();
-        let mut count = 0;
-        for text in texts {
-            digest.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
-            digest.update(text);
-            count += 1;
-        }
-        Self {
-            count,
-            digest: Some(hex::encode(digest.finalize())),
-        }
     }
 }
 

@@ -6,24 +6,35 @@
 
 mod actor;
 mod audit;
+mod certificate;
+pub mod change;
 mod cursor;
 mod error;
 mod exchange;
 mod guard;
+mod note;
+mod policy;
 mod records;
 mod secrets;
 mod serve;
+mod signing;
 mod status;
 mod transfer;
 mod upkeep;
 
 pub use actor::{Actor, Person, Role};
-pub use audit::{AuditEntry, AuditError, AuditKind};
+pub use audit::{AuditEntry, AuditError, AuditKind, Change};
+pub use certificate::{BadCertificate, Certificate};
 pub use cursor::BadCursor;
 pub use error::AccessError;
 pub use guard::{Guard, LostChanges};
+pub use policy::{
+    Action, Allows, BadPolicy, Facility, InvalidPolicy, Policy, Refusal, Rule, Scope, Transition,
+    VaultAction, Why, read_policy, sign_policy,
+};
 pub use records::Page;
-pub use serve::{Fetched, Write};
+pub use serve::{Act, Fetched, Write};
+pub use signing::{device_id, fingerprint};
 pub use status::{Status, VaultCheck, Waiting};
 pub use transfer::Importing;
 

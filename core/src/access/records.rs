@@ -1,12 +1,14 @@
 //! What people do with records on a device: read, search, write, delete.
 
 use super::audit::AuditKind;
+use super::change::Signer;
 use super::guard::Digested;
+use super::policy::{Action, Judged, VaultAction, Wish};
 use super::{AccessError, Guard, cursor};
 use crate::fhir::search::Query;
 use crate::fhir::{Reference, Resource};
 use crate::rng;
-use crate::store::{Author, Durability, PeerId, Record, RecordName, Saved};
+use crate::store::{Author, Durability, PeerId, Record, RecordName, Saved, Signs};
 
 /// One page of a search.
 #[derive(Debug, Clone)]
@@ -22,11 +24,12 @@ pub struct Page {
 }
 
 impl Guard {
-    /// The record called `name`. `None`: there is none here.
+    /// The record called `name`. `None`: there is none here that this person may read.
     ///
     /// # Errors
     /// [`AccessError`]; an ambiguous name (several servers) is one.
     pub fn get(&self, name: &Reference) -> Result<Option<Record>, AccessError> {
+        self.must_at_all(Action::Read, name.kind)?;
         let record = self.read(|reader| match reader.find(name)? {
             Some(whole) => reader.record(&whole),
             None => Ok::<_, crate::store::StoreError>(None),
@@ -42,17 +45,26 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; a page link that is not from this search is one.
     pub fn search(&self, query: &Query) -> Result<Page, AccessError> {
-        let person = self.actor.person.id();
+        self.search_where(Action::Search, query)
+    }
+
+    /// As [`Guard::search`], of what this person may see where `action` is done.
+    pub(crate) fn search_where(&self, action: Action, query: &Query) -> Result<Page, AccessError> {
+        self.must_at_all(action, query.kind)?;
+        let version = self.in_force().version();
+        let bound = |open: &super::guard::Open| {
+            cursor::bound_to(&self.actor, action, version, &open.opening, query)
+        };
         let open = |sealed| {
-            self.with_open(|open| Ok(cursor::open(&open.cursor_key, person, query, sealed)?))
+            self.with_open(|open| Ok(cursor::open(&open.cursor_key, &bound(open), sealed)?))
         };
         let after = query.cursor.as_deref().map(open).transpose()?;
         let now = self.shared.clock.now();
-        let found = self.read(|reader| reader.search(query, after.as_ref(), now))?;
+        let found = self.read_where(action, |reader| reader.search(query, after.as_ref(), now))?;
         let mut next = None;
         if let Some(position) = &found.next {
             let seal = |open: &super::guard::Open| {
-                Ok(cursor::seal(&open.cursor_key, person, query, position)?)
+                Ok(cursor::seal(&open.cursor_key, &bound(open), position)?)
             };
             let cursor = Some(self.with_open(seal)?);
             next = Some(Query {
@@ -83,13 +95,15 @@ impl Guard {
         })
     }
 
-    /// How the store would find a first page: the plans of its statements. Nothing is released.
+    /// How the store would find a first page: the plans of its statements. Nothing is released. Which way it goes is
+    /// decided by how many rows there are, whoever may see them, so this is for those who look after the vault.
     ///
     /// # Errors
     /// [`AccessError`].
     pub fn explain(&self, query: &Query) -> Result<Vec<String>, AccessError> {
+        self.must(VaultAction::Upkeep)?;
         let now = self.shared.clock.now();
-        self.read(|reader| reader.explain(query, now))
+        self.read_where(Action::Search, |reader| reader.explain(query, now))
     }
 
     /// Stores what this person wrote, and queues it for the server it belongs to.
@@ -97,15 +111,52 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; then nothing was stored.
     pub fn put(&self, resource: &Resource<'_>) -> Result<Saved, AccessError> {
-        let change_id = rng::make_uuid()?;
-        self.written(&resource.name().to_string(), |guard| {
+        let saved = self.put_together(std::slice::from_ref(resource))?;
+        // One was given.
+        Ok(saved.into_iter().next().unwrap_or(Saved::Unchanged))
+    }
+
+    /// As [`Guard::put`], for records that belong together, such as an Appointment and its Slot: all of them, or none.
+    ///
+    /// # Errors
+    /// [`AccessError`]; then nothing was stored.
+    pub fn put_together(&self, resources: &[Resource<'_>]) -> Result<Vec<Saved>, AccessError> {
+        let signer = self.signer()?;
+        let what = match resources {
+            [one] => one.name().to_string(),
+            many => format!("{} records together", many.len()),
+        };
+        let ids = resources.iter().map(|_| rng::make_uuid());
+        let ids: Vec<String> = ids.collect::<Result<_, _>>()?;
+        self.written(&what, |guard| {
             guard.write(Durability::Full, |tx| {
-                let peer = match tx.find(resource.name())? {
-                    Some(name) => name.peer,
-                    // Written again after a deletion that waits: it goes back to where it was.
-                    None => tx.edited_on(resource.name())?.unwrap_or(PeerId::FIRST),
-                };
-                tx.put_local(peer, resource, guard.author(&change_id))
+                let mut wishes = Vec::with_capacity(resources.len());
+                for resource in resources {
+                    let name = resource.name().clone();
+                    let peer = match tx.place_of(&name)? {
+                        Some(name) => name.peer,
+                        // Written again after a deletion that waits: it goes back to where it was.
+                        None => tx.edited_on(&name)?.unwrap_or(PeerId::FIRST),
+                    };
+                    wishes.push(Wish {
+                        name: RecordName {
+                            peer,
+                            reference: name,
+                        },
+                        new: Some(resource),
+                        actor: &guard.actor,
+                        expects_version: false,
+                    });
+                }
+                guard
+                    .judge(tx, false, &wishes)
+                    .map_err(|(_, error)| error)?;
+                let mut saved = Vec::with_capacity(resources.len());
+                for ((wish, resource), id) in wishes.iter().zip(resources).zip(&ids) {
+                    let author = guard.author(id, signer.as_ref());
+                    saved.push(tx.put_local(wish.name.peer, resource, author)?);
+                }
+                Ok::<_, AccessError>(saved)
             })
         })
     }
@@ -115,11 +166,22 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; then nothing was deleted.
     pub fn delete(&self, name: &Reference) -> Result<Option<Saved>, AccessError> {
-        let change_id = rng::make_uuid()?;
+        let (change_id, signer) = (rng::make_uuid()?, self.signer()?);
         self.written(&format!("delete {name}"), |guard| {
-            guard.write(Durability::Full, |tx| match tx.find(name)? {
-                Some(whole) => tx.delete_local(&whole, guard.author(&change_id)),
-                None => Ok(None),
+            guard.write(Durability::Full, |tx| {
+                let whole = tx.place_of(name)?;
+                let whole = whole.unwrap_or_else(|| Self::on_first_peer(name));
+                let wish = Wish {
+                    name: whole.clone(),
+                    new: None,
+                    actor: &guard.actor,
+                    expects_version: false,
+                };
+                let judged = guard.judge(tx, false, &[wish]);
+                if judged.map_err(|(_, error)| error)? == [Judged::Absent] {
+                    return Ok::<_, AccessError>(None);
+                }
+                Ok(tx.delete_local(&whole, guard.author(&change_id, signer.as_ref()))?)
             })
         })
     }
@@ -131,7 +193,11 @@ impl Guard {
         write: impl FnOnce(&Self) -> Result<(R, i64), E>,
     ) -> Result<R, AccessError> {
         self.note(AuditKind::Write, what, None, None)?;
-        let (answer, revision) = write(self).map_err(Into::into)?;
+        let written = write(self).map_err(Into::into);
+        if let Err(AccessError::NotAllowed(refusal)) = &written {
+            self.note_refusal(refusal)?;
+        }
+        let (answer, revision) = written?;
         match self.note(AuditKind::Written, what, None, Some(revision)) {
             Ok(()) => Ok(answer),
             Err(AccessError::Audit(error)) => Err(AccessError::StoredUnnoted(error)),
@@ -139,8 +205,13 @@ impl Guard {
         }
     }
 
-    fn author<'a>(&'a self, change_id: &'a str) -> Author<'a> {
+    pub(super) fn author<'a>(
+        &'a self,
+        change_id: &'a str,
+        signer: Option<&'a Signer>,
+    ) -> Author<'a> {
         Author {
+            signer: signer.map(|signer| signer as &dyn Signs),
             person: self.actor.person.id(),
             change_id,
             at_ms: self.shared.clock.now().epoch_ms(),

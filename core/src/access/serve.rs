@@ -2,27 +2,30 @@
 
 use super::audit::AuditKind;
 use super::guard::Digested;
-use super::{AccessError, Guard};
+use super::policy::{Action, Judged, VaultAction, Wish};
+use super::{AccessError, Actor, Guard};
 use crate::fhir::{Reference, Resource};
 use crate::store::{Committed, Durability, Precondition, Record, StoreError};
+use std::borrow::Cow;
 
 /// One write of a client.
 #[derive(Debug)]
-pub enum Write<'a> {
-    /// Create or update.
-    Put {
-        /// The resource as it was sent.
-        resource: Resource<'a>,
-        /// What must hold.
-        condition: Precondition,
-    },
+pub struct Write<'a> {
+    /// What is written.
+    pub act: Act<'a>,
+    /// What must hold.
+    pub condition: Precondition,
+    /// The signed change record that came with it.
+    pub change: Option<Cow<'a, str>>,
+}
+
+/// What a write does.
+#[derive(Debug)]
+pub enum Act<'a> {
+    /// Create or update: the resource as it was sent.
+    Put(Resource<'a>),
     /// Delete.
-    Delete {
-        /// The record.
-        name: Reference,
-        /// What must hold.
-        condition: Precondition,
-    },
+    Delete(Reference),
 }
 
 /// What a read of one record finds.
@@ -36,11 +39,22 @@ pub enum Fetched {
     Unknown,
 }
 
-impl Write<'_> {
+impl<'a> Write<'a> {
+    fn wish<'w>(&'w self, actor: &'w Actor) -> Wish<'w> {
+        let (name, new) = match &self.act {
+            Act::Put(resource) => (resource.name(), Some(resource)),
+            Act::Delete(name) => (name, None),
+        };
+        Wish {
+            expects_version: self.condition.version.is_some(),
+            ..Wish::served(name, new, actor)
+        }
+    }
+
     fn name(&self) -> &Reference {
-        match self {
-            Self::Put { resource, .. } => resource.name(),
-            Self::Delete { name, .. } => name,
+        match &self.act {
+            Act::Put(resource) => resource.name(),
+            Act::Delete(name) => name,
         }
     }
 }
@@ -65,6 +79,7 @@ impl Guard {
     /// [`AccessError::VaultOfADevice`] when something in it waits for a server, or a server is known: a record without a
     /// version, or with another server's, would be overwritten unseen.
     pub fn serve(&self) -> Result<(), AccessError> {
+        self.must(VaultAction::Settings)?;
         self.written("serve", |guard| {
             guard.write(Durability::Full, |tx| {
                 if !tx.pending(None)?.is_empty() || !tx.peers()?.is_empty() {
@@ -91,6 +106,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn fetch(&self, name: &Reference) -> Result<Fetched, AccessError> {
+        self.must_at_all(Action::Read, name.kind)?;
         let whole = Self::on_first_peer(name);
         let fetched = self.read(|reader| {
             Ok::<_, StoreError>(match reader.record(&whole)? {
@@ -128,18 +144,25 @@ impl Guard {
         let mut at_entry = 0;
         let result = self.written(&what, |guard| {
             guard.write(Durability::Full, |tx| {
+                let wishes: Vec<Wish<'_>> = writes
+                    .iter()
+                    .map(|write| write.wish(&guard.actor))
+                    .collect();
+                let judged = guard.judge(tx, false, &wishes).map_err(|(at, error)| {
+                    at_entry = at;
+                    error
+                })?;
                 let stamp = tx.next_stamp(guard.shared.clock.now())?;
                 let mut done = Vec::with_capacity(writes.len());
-                for (index, write) in writes.iter().enumerate() {
+                for (index, (write, judged)) in writes.iter().zip(judged).enumerate() {
                     at_entry = index;
-                    done.push(match write {
-                        Write::Put {
-                            resource,
-                            condition,
-                        } => Some(tx.serve_put(resource, condition, stamp)??),
-                        Write::Delete { name, condition } => {
-                            tx.serve_delete(name, condition, stamp)??
+                    let condition = &write.condition;
+                    done.push(match &write.act {
+                        Act::Put(resource) => Some(tx.serve_put(resource, condition, stamp)??),
+                        Act::Delete(name) if judged == Judged::Absent => {
+                            tx.serve_delete_of_nothing(name, condition)??
                         }
+                        Act::Delete(name) => tx.serve_delete(name, condition, stamp)??,
                     });
                 }
                 Ok::<_, AccessError>(done)

@@ -1,6 +1,6 @@
 //! Bundles, taken apart and put together without touching the resources inside.
 
-use super::json;
+use super::{json, marks};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -43,6 +43,16 @@ pub struct Entry<'a> {
     /// In search results.
     #[serde(borrow, default)]
     pub search: Option<Search<'a>>,
+    #[serde(borrow, default)]
+    extension: Vec<Extension<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Extension<'a> {
+    #[serde(borrow, default)]
+    url: Cow<'a, str>,
+    #[serde(rename = "valueString", borrow, default)]
+    text: Option<Cow<'a, str>>,
 }
 
 /// What a transaction entry asks for.
@@ -98,6 +108,17 @@ impl<'a> Bundle<'a> {
             .iter()
             .find(|l| l.relation == relation)
             .map(|l| l.url.as_ref())
+    }
+}
+
+impl Entry<'_> {
+    /// The signed change record of this entry's write.
+    pub fn change(&self) -> Option<&str> {
+        let mut records = self.extension.iter();
+        records
+            .find(|extension| extension.url == marks::CHANGE_RECORD)?
+            .text
+            .as_deref()
     }
 }
 
@@ -172,7 +193,26 @@ impl Writer {
 
     /// One write of a transaction. `if_match` is a version, not an ETag; `create` asks that nothing stands there yet.
     pub fn put(&mut self, url: &str, resource: &str, if_match: Option<&str>, create: bool) {
+        self.put_signed(url, resource, if_match, create, None);
+    }
+
+    /// As [`Writer::put`], with the signed records of the change.
+    pub fn put_signed(
+        &mut self,
+        url: &str,
+        resource: &str,
+        if_match: Option<&str>,
+        create: bool,
+        change: Option<&str>,
+    ) {
         self.open();
+        if let Some(change) = change {
+            self.out += &format!(
+                "\"extension\":[{{\"url\":\"{}\",\"valueString\":{}}}],",
+                marks::CHANGE_RECORD,
+                json::quoted(change)
+            );
+        }
         self.out += "\"resource\":";
         self.out += resource;
         self.out += &format!(

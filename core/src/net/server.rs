@@ -2,7 +2,7 @@
 
 use super::{NetError, tls};
 use crate::crypto::SecretText;
-use crate::fhir::bundle;
+use crate::fhir::{bundle, marks};
 use reqwest::header::{self, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Url};
 use std::time::Duration;
@@ -112,6 +112,20 @@ impl Server {
         body: &str,
         if_match: Option<&str>,
     ) -> Result<Answer, NetError> {
+        self.put_signed(path, body, if_match, None).await
+    }
+
+    /// As [`Server::put`], with the signed records of the change.
+    ///
+    /// # Errors
+    /// As [`Server::put`].
+    pub async fn put_signed(
+        &self,
+        path: &str,
+        body: &str,
+        if_match: Option<&str>,
+        change: Option<&str>,
+    ) -> Result<Answer, NetError> {
         let request = self
             .request(Method::PUT, self.below(path)?)?
             .body(body.to_owned());
@@ -119,7 +133,17 @@ impl Server {
             Some(version) => request.header(header::IF_MATCH, bundle::etag(version)),
             None => request.header(header::IF_NONE_MATCH, "*"),
         };
-        self.finish(with_body(request)).await
+        self.finish(signed(with_body(request), change)).await
+    }
+
+    /// POST of a JSON text to `path` below the base URL.
+    ///
+    /// # Errors
+    /// As [`Server::put`].
+    pub async fn post(&self, path: &str, body: String) -> Result<Answer, NetError> {
+        let request = self.request(Method::POST, self.below(path)?)?.body(body);
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        self.finish(request).await
     }
 
     /// POST of a transaction Bundle to the base URL.
@@ -136,11 +160,24 @@ impl Server {
     /// # Errors
     /// As [`Server::put`].
     pub async fn delete(&self, path: &str, if_match: Option<&str>) -> Result<Answer, NetError> {
+        self.delete_signed(path, if_match, None).await
+    }
+
+    /// As [`Server::delete`], with the signed records of the change.
+    ///
+    /// # Errors
+    /// As [`Server::put`].
+    pub async fn delete_signed(
+        &self,
+        path: &str,
+        if_match: Option<&str>,
+        change: Option<&str>,
+    ) -> Result<Answer, NetError> {
         let mut request = self.request(Method::DELETE, self.below(path)?)?;
         if let Some(version) = if_match {
             request = request.header(header::IF_MATCH, bundle::etag(version));
         }
-        self.finish(request).await
+        self.finish(signed(request, change)).await
     }
 
     fn below(&self, path: &str) -> Result<Url, NetError> {
@@ -191,6 +228,13 @@ impl Server {
             version,
             text,
         })
+    }
+}
+
+fn signed(request: RequestBuilder, change: Option<&str>) -> RequestBuilder {
+    match change {
+        Some(records) => request.header(marks::CHANGE_HEADER, records),
+        None => request,
     }
 }
 

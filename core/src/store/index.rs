@@ -284,6 +284,11 @@ pub(super) fn text_hash(text: &str) -> i64 {
     hash.cast_signed()
 }
 
+/// Whether a table belongs to an index that is being built beside the one that answers.
+pub(super) fn is_half_built(table: &str) -> bool {
+    table.ends_with("_next")
+}
+
 /// Whether a parameter's rows carry the clinical time, so that one exact key can be probed.
 pub(super) fn carries_time(parameter: &Parameter) -> bool {
     matches!(

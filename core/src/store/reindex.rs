@@ -292,6 +292,7 @@ mod tests {
                 person: "owner",
                 change_id: "c",
                 at_ms: n,
+                signer: None,
             };
             let resource = Resource::parse_text(&text).unwrap();
             store

@@ -227,6 +227,15 @@ impl Tx<'_> {
         })))
     }
 
+    /// What [`Tx::serve_delete`] answers where nothing stands.
+    pub(crate) fn serve_delete_of_nothing(
+        &self,
+        name: &Reference,
+        condition: &Precondition,
+    ) -> Result<Result<Option<Committed>, Refused>, StoreError> {
+        Ok(refusal(name, None, condition).map_or(Ok(None), Err))
+    }
+
     /// The body's bytes move to the version they were; `version` becomes the newest.
     fn supersede(
         &self,

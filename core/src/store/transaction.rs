@@ -1,6 +1,7 @@
 //! The open store: one writer, a few readers, and the transactions they run.
 
 use super::codec::Codec;
+use super::copy::{self, CopyWay, Target};
 use super::database::{self, Ladder};
 use super::index::Waiting;
 use super::interned::Interned;
@@ -19,6 +20,7 @@ const LADDER: Ladder = Ladder {
         include_str!("migrations/0001.sql"),
         include_str!("migrations/0002.sql"),
         include_str!("migrations/0003.sql"),
+        include_str!("migrations/0004.sql"),
     ],
 };
 const READERS: usize = 3;
@@ -44,8 +46,9 @@ pub(crate) struct Store {
     interrupts: Vec<InterruptHandle>,
 }
 
-struct Db {
-    connection: Connection,
+/// One connection, and what goes with it.
+pub(super) struct Db {
+    pub(super) connection: Connection,
     codec: RefCell<Codec>,
     interned: RefCell<Interned>,
     /// Large sets of patients that the transaction at hand asks for.
@@ -82,6 +85,21 @@ impl Db {
             interned: RefCell::default(),
             sets,
         })
+    }
+
+    /// A further connection to a store, or the only one to a copy.
+    pub(super) fn open(path: &Path, key: &Key, salt: &[u8; 16]) -> Result<Self, StoreError> {
+        Self::over(database::open(path, key, salt, LADDER)?)
+    }
+
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader {
+            connection: &self.connection,
+            codec: &self.codec,
+            view: &View::All,
+            sets: &self.sets,
+            is_writing: false,
+        }
     }
 
     /// Runs `body` in one transaction: all of it, or nothing.
@@ -221,6 +239,32 @@ impl Store {
     pub(crate) fn check(&self, _permit: &Permit) -> Result<Vec<String>, StoreError> {
         let db = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         database::check(&db.connection)
+    }
+
+    /// Copies everything into a new file under another key, and checks the copy. Nobody writes meanwhile.
+    pub(crate) fn copy_to(
+        &self,
+        _permit: &Permit,
+        target: Target<'_>,
+        way: CopyWay,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), StoreError> {
+        let mut db = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let Db {
+            connection,
+            codec,
+            sets,
+            ..
+        } = &mut *db;
+        let tx = connection.transaction()?;
+        let reader = Reader {
+            connection: &tx,
+            codec,
+            view: &View::All,
+            sets,
+            is_writing: false,
+        };
+        copy::run(&reader, target, way, progress)
     }
 
     /// Stops running reads. Writes go on: a capture is never cut off.

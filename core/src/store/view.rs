@@ -279,11 +279,11 @@ impl Seen {
             Self::All => {
                 statement.push("1");
                 return;
-            },
+            }
             Self::Nothing => {
                 statement.push("0");
                 return;
-            },
+            }
             Self::Some { nobodys, whose } => (*nobodys, whose),
         };
         statement.push("(");

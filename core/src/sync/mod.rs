@@ -27,6 +27,8 @@ pub struct Report {
     pub conflicts: u64,
     /// Local changes the server refused for good, in this sync.
     pub refused: u64,
+    /// Local changes the server takes only once their author is approved there. They wait.
+    pub held: u64,
     /// Records from the server that could not be taken (too large, malformed).
     pub skipped: u64,
     /// Pages read.
@@ -118,7 +120,7 @@ impl SyncRun<'_> {
         let _turn = self.guard.sync_turn().await;
         let capability = probe(self.server).await?;
         let mut report = Report::default();
-        let faults = self.push(&mut report).await?;
+        let faults = self.push(&capability, &mut report).await?;
         self.pull(&capability, &mut report).await?;
         faults.into_first().map_or(Ok(report), Err)
     }

@@ -159,7 +159,9 @@ trait Named: Copy + Sized + 'static {
 
     fn named(text: &str) -> Option<Self> {
         let all = Self::ALL.iter();
-        all.clone().find(|(name, _)| *name == text).map(|(_, it)| *it)
+        all.clone()
+            .find(|(name, _)| *name == text)
+            .map(|(_, it)| *it)
     }
 }
 
@@ -248,7 +250,15 @@ impl Policy {
         let members = root.object(&value)?;
         root.knows(
             members,
-            &["format", "version", "issued", "roles", "panels", "people", "facilities"],
+            &[
+                "format",
+                "version",
+                "issued",
+                "roles",
+                "panels",
+                "people",
+                "facilities",
+            ],
         )?;
         let number = |name: &str| {
             let at = root.member(name);
@@ -256,7 +266,9 @@ impl Policy {
             value.ok_or_else(|| at.wrong("a whole number is needed"))
         };
         if number("format")? != FORMAT {
-            return Err(root.member("format").wrong(format!("this program reads format {FORMAT}")));
+            return Err(root
+                .member("format")
+                .wrong(format!("this program reads format {FORMAT}")));
         }
         let panels = root.map(members, "panels", MAX_PANELS, |at, value| {
             let members = at.object(value)?;
@@ -328,7 +340,15 @@ fn rule(at: &At, value: &Value) -> Result<Rule, InvalidPolicy> {
     let members = at.object(value)?;
     at.knows(
         members,
-        &["id", "types", "actions", "scope", "fields", "transition", "within"],
+        &[
+            "id",
+            "types",
+            "actions",
+            "scope",
+            "fields",
+            "transition",
+            "within",
+        ],
     )?;
     let id = at.text(members, "id")?;
     if !members.contains_key("types") {
@@ -364,7 +384,7 @@ fn rule(at: &At, value: &Value) -> Result<Rule, InvalidPolicy> {
     }
     let actions: Vec<Action> =
         at.list(members, "actions", MAX_RULES, |at, text| named(at, text))?;
-    let actions = nonempty(&at.member("actions"), actions)?;
+    let actions: BTreeSet<Action> = nonempty(&at.member("actions"), actions)?;
     let scope = named(&at.member("scope"), &at.text(members, "scope")?)?;
     let is_update = actions.contains(&Action::Update);
     let only_for_updates = |name: &str| match members.contains_key(name) && !is_update {
@@ -387,7 +407,8 @@ fn rule(at: &At, value: &Value) -> Result<Rule, InvalidPolicy> {
         Some(Some("booking")) => true,
         Some(_) => return Err(within.wrong("`booking` is all it can be")),
     };
-    if within_booking && (types.len() != 1 || ResourceType::named("Slot") != types.first().copied()) {
+    if within_booking && (types.len() != 1 || ResourceType::named("Slot") != types.first().copied())
+    {
         return Err(within.wrong("only a rule about Slot alone has it"));
     }
     Ok(Rule {
@@ -431,7 +452,11 @@ fn element(at: &At, text: &str) -> Result<String, InvalidPolicy> {
 fn named<T: Named>(at: &At, text: &str) -> Result<T, InvalidPolicy> {
     T::named(text).ok_or_else(|| {
         let all: Vec<&str> = T::ALL.iter().map(|(name, _)| *name).collect();
-        at.wrong(format!("no {} of this name; there are {}", T::WHAT, all.join(", ")))
+        at.wrong(format!(
+            "no {} of this name; there are {}",
+            T::WHAT,
+            all.join(", ")
+        ))
     })
 }
 
@@ -480,11 +505,15 @@ impl At {
     }
 
     fn object<'v>(&self, value: &'v Value) -> Result<&'v Map<String, Value>, InvalidPolicy> {
-        value.as_object().ok_or_else(|| self.wrong("an object is needed"))
+        value
+            .as_object()
+            .ok_or_else(|| self.wrong("an object is needed"))
     }
 
     fn array<'v>(&self, value: &'v Value, most: usize) -> Result<&'v [Value], InvalidPolicy> {
-        let all = value.as_array().ok_or_else(|| self.wrong("a list is needed"))?;
+        let all = value
+            .as_array()
+            .ok_or_else(|| self.wrong("a list is needed"))?;
         match all.len() <= most {
             true => Ok(all),
             false => Err(self.wrong(format!("more than {most}"))),

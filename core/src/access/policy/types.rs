@@ -123,10 +123,20 @@ mod tests {
     #[test]
     fn compartments_are_covered() {
         // Others' names stand in them, or they are the trail, research, or a shape without a meaning of its own.
-        let left_out = ["AuditEvent", "Basic", "Group", "MeasureReport", "Person", "ResearchSubject"];
+        let left_out = [
+            "AuditEvent",
+            "Basic",
+            "Group",
+            "MeasureReport",
+            "Person",
+            "ResearchSubject",
+        ];
         for kind in ResourceType::all().filter(|kind| compartment::can_hold(*kind)) {
             let named = [DIRECTORY, CLINICAL, ADMINISTRATIVE].concat();
-            let (in_group, is_left_out) = (named.contains(&kind.name()), left_out.contains(&kind.name()));
+            let (in_group, is_left_out) = (
+                named.contains(&kind.name()),
+                left_out.contains(&kind.name()),
+            );
             assert!(in_group != is_left_out, "{kind}");
         }
     }
