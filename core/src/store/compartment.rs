@@ -88,6 +88,7 @@ mod tests {
             person: "owner",
             change_id: "c",
             at_ms: 1,
+            signer: None,
         };
         let permit = Permit::granted();
         store
@@ -161,6 +162,7 @@ mod tests {
             person: "owner",
             change_id: "c",
             at_ms: 1,
+            signer: None,
         };
         let delete = |tx: &mut Tx<'_>| tx.delete_local(&whole, author);
         store.write(&permit, Durability::Normal, delete).unwrap();
