@@ -207,12 +207,12 @@ async fn a_transaction_is_all_or_nothing_and_says_which_entry() {
         ),
         (
             put("Patient/y", "POST", "y"),
-            "not-supported",
-            "Bundle.entry[0].request.method",
+            "value",
+            "Bundle.entry[0].request.url",
         ),
         (
             put("nonsense", "PUT", "y"),
-            "value",
+            "not-supported",
             "Bundle.entry[0].request.url",
         ),
         (
@@ -226,7 +226,7 @@ async fn a_transaction_is_all_or_nothing_and_says_which_entry() {
             "entry[1]",
         ),
         (
-            "{\"resourceType\":\"Bundle\",\"type\":\"batch\"}".into(),
+            "{\"resourceType\":\"Bundle\",\"type\":\"collection\"}".into(),
             "not-supported",
             "Bundle.type",
         ),
@@ -268,7 +268,7 @@ async fn bad_requests_get_outcomes_that_name_the_fault() {
         ("Patent", 404, "not-supported", "resource type"),
         ("Patient/a_b", 400, "value", "id"),
         ("Patient/%ff", 400, "value", "percent-encoded"),
-        ("Patient/a/_history/1", 404, "not-found", "address"),
+        ("Patient/a/_history/1", 404, "not-found", "not known"),
     ] {
         let answer = client.get(path).await.unwrap();
         assert_eq!(codes(&answer), (status, code.into()), "{path}");

@@ -36,7 +36,7 @@ impl Clock for HandClock {
 
 fn try_unlock(home: &Path) -> Result<Guard, AccessError> {
     let clock = Arc::new(HandClock::default());
-    Guard::unlock(home, &passphrase(PASSPHRASE), Actor::owner(), clock)
+    Guard::unlock(home, &passphrase(PASSPHRASE), clock)
 }
 
 #[test]

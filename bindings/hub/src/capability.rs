@@ -26,7 +26,7 @@ pub(crate) fn statement(base: &str, date: &str) -> String {
         .collect();
     format!(
         "{{\"resourceType\":\"CapabilityStatement\",\
-         \"extension\":[{{\"url\":\"{}\",\"valueBoolean\":true}}],\
+         \"extension\":[{{\"url\":\"{}\",\"valueBoolean\":true}},{{\"url\":\"{}\",\"valueBoolean\":true}}],\
          \"status\":\"active\",\"date\":\"{date}\",\"kind\":\"instance\",\
          \"software\":{{\"name\":\"Pocketchart hub\",\"version\":\"{}\"}},\
          \"implementation\":{{\"description\":\"Pocketchart hub\",\"url\":\"{base}\"}},\
@@ -34,6 +34,7 @@ pub(crate) fn statement(base: &str, date: &str) -> String {
          \"rest\":[{{\"mode\":\"server\",\"security\":{{\"description\":\"Bearer token over TLS\"}},\
          \"resource\":[{}],\"interaction\":[{{\"code\":\"transaction\"}}]}}]}}",
         marks::STAMPED_AT_COMMIT,
+        marks::CHANGE_RECORD,
         env!("CARGO_PKG_VERSION"),
         resources.join(",")
     )

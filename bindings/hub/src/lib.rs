@@ -5,16 +5,24 @@
 
 mod answer;
 mod app;
+mod ask;
 mod auth;
+mod bundles;
 mod capability;
 mod denied;
 mod files;
-mod handlers;
+mod headers;
 mod identity;
 mod limits;
+mod names;
+mod negotiate;
+mod people;
+mod read;
 mod router;
 mod routes;
+mod search;
 mod server;
-mod transaction;
+mod write;
 
+pub use limits::Limits;
 pub use server::{Hub, HubError, Ready};

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::auth::hash_of;
 use crate::files::write_private;
 use crate::identity::Identity;
-use crate::limits::GRACE;
+use crate::limits::{GRACE, Limits};
 use crate::router::router;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
@@ -72,6 +72,19 @@ impl Hub {
     /// # Errors
     /// [`HubError`]; then nothing listens.
     pub async fn start(guard: Guard, home: &Path, address: SocketAddr) -> Result<Self, HubError> {
+        Self::start_with(guard, home, address, Limits::default()).await
+    }
+
+    /// As [`Hub::start`], with other limits.
+    ///
+    /// # Errors
+    /// [`HubError`]; then nothing listens.
+    pub async fn start_with(
+        guard: Guard,
+        home: &Path,
+        address: SocketAddr,
+        limits: Limits,
+    ) -> Result<Self, HubError> {
         let guard = guard.acting_as(Actor::hub_admin());
         if address.ip().is_unspecified() {
             return Err(HubError::NoOneAddress);
@@ -92,8 +105,16 @@ impl Hub {
         let (ca_file, token_file) = (folder.join("ca.pem"), folder.join("token"));
         write_private(&ca_file, identity.ca_cert_pem.as_bytes())?;
         write_private(&token_file, identity.admin_token.as_bytes())?;
+        let url = format!("https://{address}/fhir");
+        write_private(&folder.join("url"), url.as_bytes())?;
 
-        let app = App::new(guard, hash_of(&identity.admin_token), address);
+        let app = App::new(
+            guard,
+            hash_of(&identity.admin_token),
+            identity.ca_sha256()?,
+            address,
+            limits,
+        );
         let handle = axum_server::Handle::new();
         // Without it each small answer waits for the acknowledgement of the one before: 40 ms.
         let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
@@ -101,9 +122,11 @@ impl Hub {
             .map_err(listen)?
             .acceptor(acceptor)
             .handle(handle.clone());
-        let task = tokio::spawn(server.serve(router(app).into_make_service()));
+        let task = tokio::spawn(
+            server.serve(router(app).into_make_service_with_connect_info::<SocketAddr>()),
+        );
         let ready = Ready {
-            url: format!("https://{address}/fhir"),
+            url,
             ca_file,
             token_file,
         };

@@ -8,7 +8,6 @@ use crate::crypto::sign::{self, BadSignature, PublicKey, SigningKey, Statement};
 use crate::store::{ChangeFacts, Signs};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
 
 const VERSION: u32 = 1;
 /// Longest text that is read as one record.
@@ -39,7 +38,8 @@ pub struct ChangeRecord {
     pub record: String,
     /// The server's version the change started from; none: the record was made here.
     pub base: Option<String>,
-    /// The earlier change of the same record, not yet acknowledged when this one was made on top of it.
+    /// The change of the same record that was under way when this one was made. Its answer was not known yet, and so
+    /// neither was the version that this one replaces.
     pub after: Option<String>,
     /// SHA-256 of the exact bytes, in hex; none: a deletion.
     pub sha256: Option<String>,
@@ -50,7 +50,7 @@ pub struct ChangeRecord {
 /// Who signs on this device, and where.
 pub(super) struct Signer {
     /// The person's key.
-    pub(super) key: Arc<SigningKey>,
+    pub(super) key: SigningKey,
     /// Id of the person.
     pub(super) person: String,
     /// The vault's id.
@@ -142,7 +142,7 @@ mod tests {
 
     fn signed(text: Option<&str>) -> String {
         let signer = Signer {
-            key: Arc::new(key(7)),
+            key: key(7),
             person: "n1".into(),
             vault: [0xab; 16],
             device: "00112233445566778899aabbccddeeff".into(),

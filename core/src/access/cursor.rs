@@ -7,18 +7,52 @@ use super::Actor;
 use super::policy::Action;
 use crate::crypto::Key;
 use crate::crypto::envelope::{self, NONCE_BYTES};
+use crate::fhir::history::HistoryQuery;
 use crate::fhir::search::Query;
 use crate::rng::{self, NoRandomness};
-use crate::store::Position;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// The page link does not belong to this search, person or vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the page link does not belong to this search; search again from the first page")]
 pub struct BadCursor;
 
-pub(super) fn seal(key: &Key, bound: &[u8], position: &Position) -> Result<String, NoRandomness> {
+/// A request that is answered in pages.
+pub(super) trait FirstPage {
+    /// Its first page, as text.
+    fn first_page(&self) -> String;
+}
+
+impl FirstPage for Query {
+    fn first_page(&self) -> String {
+        let cursor = None;
+        Self {
+            cursor,
+            ..self.clone()
+        }
+        .to_string()
+    }
+}
+
+impl FirstPage for HistoryQuery {
+    fn first_page(&self) -> String {
+        let cursor = None;
+        Self {
+            cursor,
+            ..self.clone()
+        }
+        .to_string()
+    }
+}
+
+pub(super) fn seal(
+    key: &Key,
+    bound: &[u8],
+    position: &impl Serialize,
+) -> Result<String, NoRandomness> {
     // A position is numbers and texts: writing it as JSON cannot fail.
     let content = serde_json::to_string(position).unwrap_or_default();
     let nonce: [u8; NONCE_BYTES] = rng::make_bytes()?;
@@ -27,7 +61,11 @@ pub(super) fn seal(key: &Key, bound: &[u8], position: &Position) -> Result<Strin
     Ok(URL_SAFE_NO_PAD.encode(sealed))
 }
 
-pub(super) fn open(key: &Key, bound: &[u8], cursor: &str) -> Result<Position, BadCursor> {
+pub(super) fn open<P: DeserializeOwned>(
+    key: &Key,
+    bound: &[u8],
+    cursor: &str,
+) -> Result<P, BadCursor> {
     let sealed = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| BadCursor)?;
     let content = envelope::open(key, bound, &sealed).map_err(|_| BadCursor)?;
     serde_json::from_slice(&content).map_err(|_| BadCursor)
@@ -39,12 +77,8 @@ pub(super) fn bound_to(
     action: Action,
     policy: u64,
     opening: &[u8; 16],
-    query: &Query,
+    query: &impl FirstPage,
 ) -> Vec<u8> {
-    let first_page = Query {
-        cursor: None,
-        ..query.clone()
-    };
     let opening = hex::encode(opening);
     let patient = actor.patient.as_ref().map_or("", |id| id.as_str());
     let facility = actor.facility.as_deref().unwrap_or_default();
@@ -57,7 +91,7 @@ pub(super) fn bound_to(
         &action.to_string(),
         &policy.to_string(),
         &opening,
-        &first_page.to_string(),
+        &query.first_page(),
     ];
     // Each behind its length, so that no two lists give the same bytes.
     parts
@@ -72,6 +106,11 @@ pub(super) fn bound_to(
 mod tests {
     use super::super::Role;
     use super::*;
+    use serde_json::Value as Position;
+
+    fn open(key: &Key, bound: &[u8], cursor: &str) -> Result<Position, BadCursor> {
+        super::open(key, bound, cursor)
+    }
 
     #[test]
     fn a_cursor_is_bound_to_session_query_and_key() {

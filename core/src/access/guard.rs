@@ -1,20 +1,20 @@
 //! The guard itself: what it holds, and how it comes to be.
 
 use super::audit::{AuditError, AuditKind, AuditLog};
+use super::keys::actor_of;
 pub(super) use super::note::Digested;
 use super::policy::{self, Action, InForce, VaultAction};
 use super::{AccessError, Actor, Person};
 use crate::clock::Clock;
 use crate::crypto::passphrase_hash::Cost;
-use crate::crypto::sign::SigningKey;
 use crate::crypto::{Key, SecretText};
 use crate::fhir::Instant;
 use crate::rng;
 use crate::store::{Durability, Permit, Reader, Store, StoreError, Tx};
-use crate::vault::{self, RecoveryCode, Secret, Vault};
+use crate::vault::{self, RecoveryCode, Secret, Vault, VaultError};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 /// An open vault in one person's hands. Clones share the vault; a lock locks them all, and the last
 /// one to go closes it too.
@@ -22,8 +22,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 pub struct Guard {
     pub(super) shared: Arc<Shared>,
     pub(super) actor: Arc<Actor>,
-    /// What this person signs with.
-    pub(super) key: Option<Arc<SigningKey>>,
+    /// In whose hands the vault was when this guard was made.
+    holder: u64,
 }
 
 pub(super) struct Shared {
@@ -31,6 +31,8 @@ pub(super) struct Shared {
     open: RwLock<Option<Open>>,
     /// Set before the lock waits for its turn, so that nothing new begins meanwhile.
     locking: AtomicBool,
+    /// Grows by one each time that the vault changes hands; only ever written while nothing else runs on it.
+    holder: AtomicU64,
     sync_turn: tokio::sync::Mutex<()>,
     /// The device's id, once it was asked for.
     pub(super) device: OnceLock<String>,
@@ -41,13 +43,20 @@ pub(super) struct Shared {
 
 /// What a lock closes and zeroes.
 pub(super) struct Open {
-    store: Store,
+    pub(super) store: Store,
     audit: Mutex<AuditLog>,
     pub(super) cursor_key: Key,
     /// Of this opening: page links of another are refused.
     pub(super) opening: [u8; 16],
     /// Last, so that the files are closed before the vault's lock is given up.
     pub(super) vault: Vault,
+}
+
+impl Shared {
+    /// The guards that there are end.
+    pub(super) fn next_holder(&self) -> u64 {
+        self.holder.fetch_add(1, Ordering::SeqCst) + 1
+    }
 }
 
 impl Open {
@@ -76,7 +85,6 @@ impl Guard {
         home: &Path,
         passphrase: SecretText,
         cost: Cost,
-        actor: Actor,
         clock: Arc<dyn Clock>,
         confirm: impl FnOnce(&RecoveryCode) -> Result<(), E>,
     ) -> Result<Self, E> {
@@ -85,28 +93,32 @@ impl Guard {
             confirm(code).map_err(Creation::Declined)
         });
         match vault {
-            Ok(vault) => Ok(Self::over(vault, actor, clock)?),
+            Ok(vault) => Ok(Self::over(vault, clock)?),
             Err(Creation::Failed(error)) => Err(error.into()),
             Err(Creation::Declined(error)) => Err(error),
         }
     }
 
-    /// Opens the vault in `home`.
+    /// Opens the vault in `home` with what its owner typed, where no gate has a part in it. For everybody and
+    /// everything else: [`Guard::unlock_with`].
     ///
     /// # Errors
     /// [`AccessError`]; nothing was changed.
     pub fn unlock(
         home: &Path,
         secret: &Secret,
-        actor: Actor,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AccessError> {
-        Self::over(vault::unlock(home, secret)?, actor, clock)
+        Self::over(vault::unlock(home, secret)?, clock)
     }
 
-    fn over(vault: Vault, actor: Actor, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
+    pub(super) fn over(mut vault: Vault, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
+        let actor = actor_of(&vault);
         let audit = AuditLog::open(&vault.audit().path, vault.audit().key, vault.audit().salt)?;
         let store = Store::open(&vault.store().path, vault.store().key, vault.store().salt)?;
+        // What a kill left of a change of keys. Where it cannot be finished now, the next opening tries again.
+        let _ = vault.settle();
+        vault.clear_leftovers();
         let open = Open {
             store,
             audit: Mutex::new(audit),
@@ -117,6 +129,7 @@ impl Guard {
         let shared = Shared {
             open: RwLock::new(Some(open)),
             locking: AtomicBool::new(false),
+            holder: AtomicU64::new(0),
             sync_turn: tokio::sync::Mutex::new(()),
             device: OnceLock::new(),
             clock,
@@ -125,11 +138,12 @@ impl Guard {
         let guard = Self {
             shared: Arc::new(shared),
             actor: Arc::new(actor),
-            key: None,
+            holder: 0,
         };
         guard.note_lost_changes()?;
         guard.load_policy()?;
         guard.note(AuditKind::Unlock, "", None, None)?;
+        guard.settle_tries()?;
         Ok(guard)
     }
 
@@ -162,14 +176,14 @@ impl Guard {
         Self {
             shared: Arc::clone(&self.shared),
             actor: Arc::new(actor),
-            key: None,
+            holder: self.holder,
         }
     }
 
-    /// The same vault in the hands of a person who signs what he changes.
-    pub fn acting_with(&self, actor: Actor, key: Arc<SigningKey>) -> Self {
+    /// The guard of whoever has the vault now.
+    pub(super) fn of_holder(&self, holder: u64, actor: Actor) -> Self {
         Self {
-            key: Some(key),
+            holder,
             ..self.acting_as(actor)
         }
     }
@@ -213,7 +227,8 @@ impl Guard {
     }
 
     /// Locks, for all clones: writes it to the trail, stops running reads, waits for running writes, closes the files and
-    /// zeroes the keys. Locking twice is no error.
+    /// zeroes the keys. Locking twice is no error, nor is locking when the vault is in another person's hands by now:
+    /// for this guard it is locked already, and theirs goes on.
     ///
     /// # Errors
     /// [`AccessError::Audit`] when the trail could not be written. It is locked all the same.
@@ -222,13 +237,11 @@ impl Guard {
             Err(AccessError::Locked) => Ok(()),
             other => other,
         };
+        if !self.is_holder() {
+            return Ok(());
+        }
         self.shared.locking.store(true, Ordering::SeqCst);
-        if let Some(open) = &*self
-            .shared
-            .open
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-        {
+        if let Some(open) = &*self.opened() {
             open.store.interrupt();
         }
         *self
@@ -307,15 +320,68 @@ impl Guard {
         if self.shared.locking.load(Ordering::SeqCst) {
             return Err(AccessError::Locked);
         }
-        match &*self
-            .shared
-            .open
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-        {
-            Some(open) => body(open),
-            None => Err(AccessError::Locked),
+        match &*self.opened() {
+            Some(open) if self.is_holder() => body(open),
+            _ => Err(AccessError::Locked),
         }
+    }
+
+    /// As [`Guard::with_open`], while nothing else runs on the vault: for what changes the header or whose it is. Where the
+    /// disk may hold either generation of the header, nobody goes on with one of them: the vault is closed.
+    pub(super) fn with_open_mut<R>(
+        &self,
+        body: impl FnOnce(&mut Open) -> Result<R, AccessError>,
+    ) -> Result<R, AccessError> {
+        if self.shared.locking.load(Ordering::SeqCst) {
+            return Err(AccessError::Locked);
+        }
+        let open = &self.shared.open;
+        let mut whole = open.write().unwrap_or_else(PoisonError::into_inner);
+        let answer = match whole.as_mut() {
+            Some(open) if self.is_holder() => body(open),
+            _ => Err(AccessError::Locked),
+        };
+        if matches!(answer, Err(AccessError::Vault(VaultError::Unclear { .. }))) {
+            *whole = None;
+        }
+        answer
+    }
+
+    /// Closes the databases and takes the vault out, for all clones, if `check` agrees.
+    pub(super) fn take_apart(
+        &self,
+        check: impl FnOnce(&Open) -> Result<(), AccessError>,
+    ) -> Result<Vault, AccessError> {
+        if self.shared.locking.load(Ordering::SeqCst) {
+            return Err(AccessError::Locked);
+        }
+        let open = &self.shared.open;
+        let mut whole = open.write().unwrap_or_else(PoisonError::into_inner);
+        check(
+            whole
+                .as_ref()
+                .filter(|_| self.is_holder())
+                .ok_or(AccessError::Locked)?,
+        )?;
+        let open = whole.take().ok_or(AccessError::Locked)?;
+        Ok(open.vault)
+    }
+
+    /// Stops what reads now.
+    pub(super) fn interrupt_reads(&self) -> Result<(), AccessError> {
+        self.with_open(|open| {
+            open.store.interrupt();
+            Ok(())
+        })
+    }
+
+    fn opened(&self) -> RwLockReadGuard<'_, Option<Open>> {
+        let open = &self.shared.open;
+        open.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_holder(&self) -> bool {
+        self.holder == self.shared.holder.load(Ordering::SeqCst)
     }
 
     pub(super) fn with_audit<R>(
@@ -346,8 +412,8 @@ enum Creation<E> {
     Declined(E),
 }
 
-impl<E> From<vault::VaultError> for Creation<E> {
-    fn from(error: vault::VaultError) -> Self {
+impl<E> From<VaultError> for Creation<E> {
+    fn from(error: VaultError) -> Self {
         Self::Failed(error.into())
     }
 }

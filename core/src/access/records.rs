@@ -2,13 +2,16 @@
 
 use super::audit::AuditKind;
 use super::change::Signer;
+use super::cursor::FirstPage;
 use super::guard::Digested;
 use super::policy::{Action, Judged, VaultAction, Wish};
 use super::{AccessError, Guard, cursor};
 use crate::fhir::search::Query;
 use crate::fhir::{Reference, Resource};
 use crate::rng;
-use crate::store::{Author, Durability, PeerId, Record, RecordName, Saved, Signs};
+use crate::store::{Author, Durability, Found, PeerId, Record, RecordName, Saved, Signs};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// One page of a search.
 #[derive(Debug, Clone)]
@@ -51,22 +54,25 @@ impl Guard {
     /// As [`Guard::search`], of what this person may see where `action` is done.
     pub(crate) fn search_where(&self, action: Action, query: &Query) -> Result<Page, AccessError> {
         self.must_at_all(action, query.kind)?;
-        let version = self.in_force().version();
-        let bound = |open: &super::guard::Open| {
-            cursor::bound_to(&self.actor, action, version, &open.opening, query)
-        };
-        let open = |sealed| {
-            self.with_open(|open| Ok(cursor::open(&open.cursor_key, &bound(open), sealed)?))
-        };
-        let after = query.cursor.as_deref().map(open).transpose()?;
+        let after = query.cursor.as_deref();
+        let after = after
+            .map(|sealed| self.unsealed(action, query, sealed))
+            .transpose()?;
         let now = self.shared.clock.now();
         let found = self.read_where(action, |reader| reader.search(query, after.as_ref(), now))?;
+        self.released(action, query, found)
+    }
+
+    /// What was found, as it goes out: its link sealed, and written to the trail.
+    pub(super) fn released(
+        &self,
+        action: Action,
+        query: &Query,
+        found: Found,
+    ) -> Result<Page, AccessError> {
         let mut next = None;
         if let Some(position) = &found.next {
-            let seal = |open: &super::guard::Open| {
-                Ok(cursor::seal(&open.cursor_key, &bound(open), position)?)
-            };
-            let cursor = Some(self.with_open(seal)?);
+            let cursor = Some(self.sealed(action, query, position)?);
             next = Some(Query {
                 cursor,
                 ..query.clone()
@@ -77,13 +83,9 @@ impl Guard {
             .iter()
             .chain(&found.included)
             .map(|r| r.text.as_str());
-        let first_page = Query {
-            cursor: None,
-            ..query.clone()
-        };
         self.note(
             AuditKind::Search,
-            &first_page.to_string(),
+            &query.first_page(),
             Some(Digested::of(released)),
             None,
         )?;
@@ -92,6 +94,34 @@ impl Guard {
             included: found.included,
             total: found.total,
             next,
+        })
+    }
+
+    /// The place a page ended at, for this session alone.
+    pub(super) fn sealed(
+        &self,
+        action: Action,
+        query: &impl FirstPage,
+        position: &impl Serialize,
+    ) -> Result<String, AccessError> {
+        let version = self.in_force().version();
+        self.with_open(|open| {
+            let bound = cursor::bound_to(&self.actor, action, version, &open.opening, query);
+            Ok(cursor::seal(&open.cursor_key, &bound, position)?)
+        })
+    }
+
+    /// The place a page starts at.
+    pub(super) fn unsealed<P: DeserializeOwned>(
+        &self,
+        action: Action,
+        query: &impl FirstPage,
+        sealed: &str,
+    ) -> Result<P, AccessError> {
+        let version = self.in_force().version();
+        self.with_open(|open| {
+            let bound = cursor::bound_to(&self.actor, action, version, &open.opening, query);
+            Ok(cursor::open(&open.cursor_key, &bound, sealed)?)
         })
     }
 

@@ -1,32 +1,11 @@
-//! What the hub does with records: serve them, and commit what clients send.
+//! What the hub does with its vault: make it one that is served, and serve single records.
 
 use super::audit::AuditKind;
 use super::guard::Digested;
-use super::policy::{Action, Judged, VaultAction, Wish};
-use super::{AccessError, Actor, Guard};
-use crate::fhir::{Reference, Resource};
-use crate::store::{Committed, Durability, Precondition, Record, StoreError};
-use std::borrow::Cow;
-
-/// One write of a client.
-#[derive(Debug)]
-pub struct Write<'a> {
-    /// What is written.
-    pub act: Act<'a>,
-    /// What must hold.
-    pub condition: Precondition,
-    /// The signed change record that came with it.
-    pub change: Option<Cow<'a, str>>,
-}
-
-/// What a write does.
-#[derive(Debug)]
-pub enum Act<'a> {
-    /// Create or update: the resource as it was sent.
-    Put(Resource<'a>),
-    /// Delete.
-    Delete(Reference),
-}
+use super::policy::{Action, VaultAction};
+use super::{AccessError, Guard};
+use crate::fhir::Reference;
+use crate::store::{Durability, Record, StoreError};
 
 /// What a read of one record finds.
 #[derive(Debug)]
@@ -37,26 +16,6 @@ pub enum Fetched {
     Gone,
     /// It was never here.
     Unknown,
-}
-
-impl<'a> Write<'a> {
-    fn wish<'w>(&'w self, actor: &'w Actor) -> Wish<'w> {
-        let (name, new) = match &self.act {
-            Act::Put(resource) => (resource.name(), Some(resource)),
-            Act::Delete(name) => (name, None),
-        };
-        Wish {
-            expects_version: self.condition.version.is_some(),
-            ..Wish::served(name, new, actor)
-        }
-    }
-
-    fn name(&self) -> &Reference {
-        match &self.act {
-            Act::Put(resource) => resource.name(),
-            Act::Delete(name) => name,
-        }
-    }
 }
 
 impl Guard {
@@ -126,48 +85,5 @@ impl Guard {
             None,
         )?;
         Ok(fetched)
-    }
-
-    /// Commits all of `writes` under one `lastUpdated`, or none of them. `None` in the answer: a delete that found
-    /// nothing to delete.
-    ///
-    /// # Errors
-    /// The index of the write that was refused, and why.
-    pub fn commit(
-        &self,
-        writes: &[Write<'_>],
-    ) -> Result<Vec<Option<Committed>>, (usize, AccessError)> {
-        let what = match writes {
-            [one] => one.name().to_string(),
-            many => format!("transaction of {}", many.len()),
-        };
-        let mut at_entry = 0;
-        let result = self.written(&what, |guard| {
-            guard.write(Durability::Full, |tx| {
-                let wishes: Vec<Wish<'_>> = writes
-                    .iter()
-                    .map(|write| write.wish(&guard.actor))
-                    .collect();
-                let judged = guard.judge(tx, false, &wishes).map_err(|(at, error)| {
-                    at_entry = at;
-                    error
-                })?;
-                let stamp = tx.next_stamp(guard.shared.clock.now())?;
-                let mut done = Vec::with_capacity(writes.len());
-                for (index, (write, judged)) in writes.iter().zip(judged).enumerate() {
-                    at_entry = index;
-                    let condition = &write.condition;
-                    done.push(match &write.act {
-                        Act::Put(resource) => Some(tx.serve_put(resource, condition, stamp)??),
-                        Act::Delete(name) if judged == Judged::Absent => {
-                            tx.serve_delete_of_nothing(name, condition)??
-                        }
-                        Act::Delete(name) => tx.serve_delete(name, condition, stamp)??,
-                    });
-                }
-                Ok::<_, AccessError>(done)
-            })
-        });
-        result.map_err(|error| (at_entry, error))
     }
 }

@@ -8,7 +8,6 @@ use super::{AccessError, Guard};
 use crate::crypto::Key;
 use crate::crypto::sign::{PublicKey, SigningKey};
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
 use zeroize::Zeroizing;
 
 const DEVICE_KEY: &str = "device-key";
@@ -75,11 +74,19 @@ impl Guard {
 
     /// Whoever acts, as one who signs; `None`: this person has no key.
     pub(super) fn signer(&self) -> Result<Option<Signer>, AccessError> {
-        let Some(key) = &self.key else {
+        let seed = self.with_signer(|key| {
+            key.map(|key| {
+                Key::filled_by(|out| {
+                    out.copy_from_slice(key.seed().expose());
+                    Ok::<_, AccessError>(())
+                })
+            })
+        })?;
+        let Some(seed) = seed.transpose()? else {
             return Ok(None);
         };
         Ok(Some(Signer {
-            key: Arc::clone(key),
+            key: SigningKey::from_seed(seed),
             person: self.actor.person.id().to_owned(),
             vault: self.vault_id()?,
             device: self.device()?,

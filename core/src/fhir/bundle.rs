@@ -31,6 +31,9 @@ struct Link<'a> {
 /// One entry.
 #[derive(Debug, Default, Deserialize)]
 pub struct Entry<'a> {
+    /// What other entries call the resource.
+    #[serde(rename = "fullUrl", borrow, default)]
+    pub full_url: Option<Cow<'a, str>>,
     /// The resource's own text.
     #[serde(borrow, default)]
     pub resource: Option<&'a RawValue>,
@@ -139,6 +142,23 @@ pub fn etag(version: &str) -> String {
     format!("W/\"{version}\"")
 }
 
+/// The answer to one entry.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Answered<'a> {
+    /// Starts with the HTTP status code.
+    pub status: &'a str,
+    /// `Type/id/_history/n`.
+    pub location: Option<&'a str>,
+    /// A version, not an ETag.
+    pub version: Option<&'a str>,
+    /// `lastUpdated`.
+    pub at: Option<super::Instant>,
+    /// The resource.
+    pub resource: Option<&'a str>,
+    /// An OperationOutcome.
+    pub outcome: Option<&'a str>,
+}
+
 /// Writes a Bundle entry by entry; resources go in as they are.
 #[derive(Debug)]
 pub struct Writer {
@@ -228,27 +248,61 @@ impl Writer {
         self.out += "}}";
     }
 
-    /// What became of one write of a transaction.
-    pub fn answered(
-        &mut self,
-        status: &str,
-        location: &str,
-        version: &str,
-        at: super::Instant,
-        resource: Option<&str>,
-    ) {
+    /// What the server has to say about a search.
+    pub fn outcome(&mut self, outcome: &str) {
         self.open();
+        self.out += "\"resource\":";
+        self.out += outcome;
+        self.out += ",\"search\":{\"mode\":\"outcome\"}}";
+    }
+
+    /// One version of a history; without a `resource`: a deletion.
+    pub fn version(&mut self, full_url: &str, method: &str, url: &str, answered: &Answered<'_>) {
+        self.open();
+        self.out += &format!("\"fullUrl\":{},", json::quoted(full_url));
+        self.resource(answered.resource);
+        self.out += &format!(
+            "\"request\":{{\"method\":{},\"url\":{}}},",
+            json::quoted(method),
+            json::quoted(url)
+        );
+        self.response(answered);
+    }
+
+    /// What became of one entry of a transaction or batch.
+    pub fn answered(&mut self, answered: &Answered<'_>) {
+        self.open();
+        self.resource(answered.resource);
+        self.response(answered);
+    }
+
+    fn resource(&mut self, resource: Option<&str>) {
         if let Some(resource) = resource {
             self.out += "\"resource\":";
             self.out += resource;
             self.out.push(',');
         }
+    }
+
+    fn response(&mut self, answered: &Answered<'_>) {
         self.out += &format!(
-            "\"response\":{{\"status\":{},\"location\":{},\"etag\":{},\"lastModified\":\"{at}\"}}}}",
-            json::quoted(status),
-            json::quoted(location),
-            json::quoted(&etag(version)),
+            "\"response\":{{\"status\":{}",
+            json::quoted(answered.status)
         );
+        if let Some(location) = answered.location {
+            self.out += &format!(",\"location\":{}", json::quoted(location));
+        }
+        if let Some(version) = answered.version {
+            self.out += &format!(",\"etag\":{}", json::quoted(&etag(version)));
+        }
+        if let Some(at) = answered.at {
+            self.out += &format!(",\"lastModified\":\"{at}\"");
+        }
+        if let Some(outcome) = answered.outcome {
+            self.out += ",\"outcome\":";
+            self.out += outcome;
+        }
+        self.out += "}}";
     }
 
     /// The Bundle's text.
@@ -309,13 +363,14 @@ mod tests {
         );
 
         let mut writer = Writer::new("transaction-response", &[]);
-        writer.answered(
-            "201 Created",
-            "Basic/a/_history/1",
-            "1",
-            super::super::Instant::from_epoch_ms(0),
-            Some("{}"),
-        );
+        writer.answered(&Answered {
+            status: "201 Created",
+            location: Some("Basic/a/_history/1"),
+            version: Some("1"),
+            at: Some(super::super::Instant::from_epoch_ms(0)),
+            resource: Some("{}"),
+            outcome: None,
+        });
         let text = writer.finish();
         let bundle = Bundle::parse(&text).unwrap();
         let response = bundle.entry[0].response.as_ref().unwrap();

@@ -78,6 +78,12 @@ impl Instant {
         civil.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
     }
 
+    /// Reads a date as HTTP writes it. `None`: it is none, and RFC 9110 (13.1.3) wants the header ignored.
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
+        Some(Self::from_epoch_ms(zoned.timestamp().as_millisecond()))
+    }
+
     /// In UTC. Not by `Timestamp`, whose range ends a day before the year 9999 does, for the sake of time zones.
     fn civil(self) -> DateTime {
         EPOCH.saturating_add(SignedDuration::from_millis(self.0))
@@ -141,6 +147,19 @@ impl Span {
                 utc(end.at(0, 0, 0, 0))
             }),
         })
+    }
+
+    /// As text that parses to this span again.
+    pub fn written(self) -> String {
+        let first = self.first.to_string();
+        let same = |text: &str| Self::parse(text) == Ok(self);
+        let shorter = [4, 7, 10].into_iter().filter_map(|n| first.get(..n));
+        let timed = [16, 19, 21, 22, 23]
+            .into_iter()
+            .filter_map(|n| first.get(..n));
+        let timed = timed.map(|text| format!("{text}Z"));
+        let mut all = shorter.map(str::to_owned).chain(timed);
+        all.find(|text| same(text)).unwrap_or(first)
     }
 
     fn parse_date_time(text: &str, time: &str) -> Result<Self, InvalidDate> {
@@ -265,6 +284,30 @@ mod tests {
         ] {
             let last = Span::parse(last).unwrap();
             assert_eq!(last.first.to_string(), "9999-12-31T23:59:59.000Z");
+        }
+    }
+
+    #[test]
+    fn dates_of_http() {
+        let at = Instant::parse("2026-11-24T06:40:03.123Z").unwrap();
+        let read = Instant::parse_http_date(&at.to_http_date()).unwrap();
+        assert_eq!(read.to_string(), "2026-11-24T06:40:03.000Z");
+        assert_eq!(Instant::parse_http_date("yesterday"), None);
+    }
+
+    #[test]
+    fn spans_are_written_as_they_parse() {
+        for text in [
+            "2024",
+            "2024-02",
+            "2024-02-29",
+            "2024-01-01T00:00Z",
+            "2024-02-29T10:00:01Z",
+            "2024-02-29T10:00:01.5Z",
+            "2024-02-29T10:00:01.50Z",
+            "2024-02-29T10:00:01.500Z",
+        ] {
+            assert_eq!(Span::parse(text).unwrap().written(), text);
         }
     }
 

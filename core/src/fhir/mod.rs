@@ -8,17 +8,20 @@ pub mod compartment;
 pub mod content;
 pub mod extract;
 pub mod fold;
+pub mod history;
 pub mod id;
 pub mod instant;
 pub mod json;
+pub mod links;
 pub mod marks;
 pub mod meta;
-
 pub mod outcome;
 pub mod params;
+pub mod patch;
 pub mod reference;
 pub mod resource;
 pub mod search;
+pub mod strict;
 pub mod summary;
 mod types;
 

@@ -8,11 +8,25 @@ use serde::Deserialize;
 /// `code` is from <http://hl7.org/fhir/R4/valueset-issue-type.html>; `diagnostics` is for a person; `expression` says
 /// where (`Bundle.entry[3].request`, `Patient.id`), when that is known.
 pub fn error(code: &str, diagnostics: &str, expression: Option<&str>) -> String {
+    issue("error", code, diagnostics, expression)
+}
+
+/// Something that was left out, as an OperationOutcome.
+pub fn warning(code: &str, diagnostics: &str) -> String {
+    issue("warning", code, diagnostics, None)
+}
+
+/// That all went well, as an OperationOutcome.
+pub fn information(diagnostics: &str) -> String {
+    issue("information", "informational", diagnostics, None)
+}
+
+fn issue(severity: &str, code: &str, diagnostics: &str, expression: Option<&str>) -> String {
     let place = expression
         .map(|e| format!(",\"expression\":[{}]", json::quoted(e)))
         .unwrap_or_default();
     format!(
-        "{{\"resourceType\":\"OperationOutcome\",\"issue\":[{{\"severity\":\"error\",\"code\":{},\"diagnostics\":{}{place}}}]}}",
+        "{{\"resourceType\":\"OperationOutcome\",\"issue\":[{{\"severity\":\"{severity}\",\"code\":{},\"diagnostics\":{}{place}}}]}}",
         json::quoted(code),
         json::quoted(diagnostics),
     )

@@ -1,10 +1,13 @@
 //! One FHIR server and the requests we make of it.
 
+use super::pin::PinnedAuthority;
 use super::{NetError, tls};
 use crate::crypto::SecretText;
 use crate::fhir::{bundle, marks};
 use reqwest::header::{self, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Url};
+use rustls::ClientConfig;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest answer that is read: a page, unpacked.
@@ -20,6 +23,7 @@ pub struct Server {
     client: Client,
     base: Url,
     token: Option<SecretText>,
+    pinned: Option<Arc<PinnedAuthority>>,
 }
 
 /// What a server answered.
@@ -39,41 +43,41 @@ impl Server {
     /// # Errors
     /// [`NetError`] about the address, the certificate or the token.
     pub fn new(base: &str, ca_pem: Option<&str>, token: Option<&str>) -> Result<Self, NetError> {
-        let mut url = Url::parse(base).map_err(|_| NetError::BadUrl)?;
-        let host = url.host_str().ok_or(NetError::BadUrl)?;
-        let loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-        match url.scheme() {
-            "https" => {}
-            "http" if loopback => {}
-            "http" => return Err(NetError::Insecure),
-            _ => return Err(NetError::BadUrl),
-        }
-        let with_credentials = !url.username().is_empty() || url.password().is_some();
-        if url.query().is_some() || url.fragment().is_some() || with_credentials {
-            return Err(NetError::BadUrl);
-        }
-        if !url.path().ends_with('/') {
-            url.set_path(&format!("{}/", url.path()));
-        }
+        let base = base_of(base)?;
         let token = token.map(|token| SecretText::new(token.trim().to_owned()));
         if token.as_ref().is_some_and(|token| bearer(token).is_err()) {
             return Err(NetError::BadToken);
         }
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls::client(ca_pem)?)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .timeout(WHOLE_TIMEOUT)
-            .user_agent(concat!("pocketchart/", env!("CARGO_PKG_VERSION")))
-            .no_proxy()
-            .build()
-            .map_err(|_| NetError::Tls)?;
         Ok(Self {
-            client,
-            base: url,
+            client: client(tls::client(ca_pem)?)?,
+            base,
             token,
+            pinned: None,
         })
+    }
+
+    /// Prepares to talk to the server at `base` if its authority's certificate has this SHA-256, and to no other. Nothing
+    /// is sent before that was compared.
+    ///
+    /// # Errors
+    /// As [`Server::new`].
+    pub fn pinned(base: &str, ca_sha256: [u8; 32]) -> Result<Self, NetError> {
+        let base = base_of(base)?;
+        if base.scheme() != "https" {
+            return Err(NetError::Insecure);
+        }
+        let authority = Arc::new(PinnedAuthority::new(ca_sha256, tls::provider()));
+        Ok(Self {
+            client: client(tls::pinned(Arc::clone(&authority))?)?,
+            base,
+            token: None,
+            pinned: Some(authority),
+        })
+    }
+
+    /// The certificate (PEM) of the pinned authority, once the server has answered.
+    pub fn authority_pem(&self) -> Option<String> {
+        self.pinned.as_ref()?.seen_pem()
     }
 
     /// The base URL without a slash at the end: how a server is remembered.
@@ -229,6 +233,39 @@ impl Server {
             text,
         })
     }
+}
+
+fn base_of(base: &str) -> Result<Url, NetError> {
+    let mut url = Url::parse(base).map_err(|_| NetError::BadUrl)?;
+    let host = url.host_str().ok_or(NetError::BadUrl)?;
+    let loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+    match url.scheme() {
+        "https" => {}
+        "http" if loopback => {}
+        "http" => return Err(NetError::Insecure),
+        _ => return Err(NetError::BadUrl),
+    }
+    let with_credentials = !url.username().is_empty() || url.password().is_some();
+    if url.query().is_some() || url.fragment().is_some() || with_credentials {
+        return Err(NetError::BadUrl);
+    }
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+fn client(tls: ClientConfig) -> Result<Client, NetError> {
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .timeout(WHOLE_TIMEOUT)
+        .user_agent(concat!("pocketchart/", env!("CARGO_PKG_VERSION")))
+        .no_proxy()
+        .build()
+        .map_err(|_| NetError::Tls)
 }
 
 fn signed(request: RequestBuilder, change: Option<&str>) -> RequestBuilder {

@@ -102,7 +102,8 @@ pub(crate) struct ChangeFacts<'a> {
     pub(crate) record: &'a Reference,
     /// The server's version it started from.
     pub(crate) base: Option<&'a str>,
-    /// The change of the same record before it that still waits.
+    /// The change of the same record that was under way when this one was made: the server's answer to it, not known
+    /// yet, will be what this one replaces.
     pub(crate) after: Option<&'a str>,
     /// The exact bytes; `None`: a deletion.
     pub(crate) text: Option<&'a str>,
@@ -213,6 +214,13 @@ impl Reader<'_> {
         let sql = "SELECT count(*) FROM edit";
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    /// Changes that no server has acknowledged, and changed records that a person must decide about.
+    pub(crate) fn unsent_changes(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT (SELECT count(*) FROM outbox)
+                        + (SELECT count(*) FROM edit WHERE rid NOT IN (SELECT rid FROM outbox))";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
     fn pending_of(&self, row: &Row<'_>) -> Result<Pending, StoreError> {
@@ -516,12 +524,6 @@ impl Tx<'_> {
         text: Option<&str>,
         author: Author<'_>,
     ) -> Result<(), StoreError> {
-        let sql = "SELECT change_id FROM outbox WHERE rid = ?1 ORDER BY seq DESC LIMIT 1";
-        let after: Option<String> = self
-            .connection
-            .prepare_cached(sql)?
-            .query_row([rid], |row| row.get(0))
-            .optional()?;
         let sql = "INSERT INTO outbox (rid, change_id, author, at_ms) VALUES (?1, ?2, ?3, ?4)";
         let values = (rid, author.change_id, author.person, author.at_ms);
         self.connection.prepare_cached(sql)?.execute(values)?;
@@ -529,7 +531,17 @@ impl Tx<'_> {
             return Ok(());
         };
         let sequence = self.connection.last_insert_rowid();
-        let base = self.edit_row(rid)?.and_then(|edit| edit.base_version);
+        let edit = self.edit_row(rid)?;
+        let sent_seq = edit.as_ref().and_then(|edit| edit.sent_seq);
+        let base = edit.and_then(|edit| edit.base_version);
+        let after: Option<String> = match sent_seq {
+            Some(seq) => self
+                .connection
+                .prepare_cached("SELECT change_id FROM outbox WHERE seq = ?1")?
+                .query_row([seq], |row| row.get(0))
+                .optional()?,
+            None => None,
+        };
         let record = signer.sign(&ChangeFacts {
             change: author.change_id,
             sequence,

@@ -193,6 +193,11 @@ impl Tx<'_> {
         inserted.extend(new.into_iter().filter(|row| !old.contains(row)));
     }
 
+    /// From here on a search of this transaction finds what it wrote.
+    pub(crate) fn make_searchable(&self) -> Result<(), StoreError> {
+        self.flush_index()
+    }
+
     /// Writes the waiting rows. Sorted by key, many to a statement: the table is a tree, and neighbours share pages.
     pub(super) fn flush_index(&self) -> Result<(), StoreError> {
         let Waiting { insert, delete } = std::mem::take(&mut *self.waiting.borrow_mut());

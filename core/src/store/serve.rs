@@ -13,6 +13,8 @@ pub struct Precondition {
     pub version: Option<String>,
     /// Nothing stands there (`If-None-Match: *`).
     pub absent: bool,
+    /// Something stands there (`If-Match: *`).
+    pub present: bool,
 }
 
 /// A write that happened.
@@ -197,6 +199,32 @@ impl Tx<'_> {
         }))
     }
 
+    /// Exchanges the text of a version that this transaction made, before anybody could see it.
+    pub(crate) fn serve_restate(
+        &self,
+        committed: &mut Committed,
+        resource: &Resource<'_>,
+    ) -> Result<Result<(), Refused>, StoreError> {
+        let name = || committed.name.clone();
+        let stored = match meta::splice(resource, committed.version, committed.at) {
+            Ok(stored) => stored,
+            Err(why) => return Ok(Err(Refused::Meta { name: name(), why })),
+        };
+        let served = match Resource::parse_text(&stored) {
+            Ok(served) => served,
+            Err(why) => return Ok(Err(Refused::Meta { name: name(), why })),
+        };
+        let rid = self.intern(PeerId::FIRST.0, &committed.name)?;
+        let new = NewBody {
+            version: served.version(),
+            updated_ms: committed.at.epoch_ms(),
+            origin: Origin::Server,
+        };
+        self.set_body(PeerId::FIRST.0, rid, &served, &new)?;
+        committed.text = Some(stored);
+        Ok(Ok(()))
+    }
+
     /// Deletes a record and leaves a tombstone. `None`: there is nothing to delete.
     pub(crate) fn serve_delete(
         &self,
@@ -249,7 +277,8 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(sql)?
             .execute((rid, version - 1))?;
-        let sql = "INSERT INTO version (rid, n, bytes, deleted, updated_ms) VALUES (?1, ?2, NULL, ?3, ?4)";
+        let sql = "INSERT INTO version (rid, n, bytes, deleted, updated_ms, type)
+                   VALUES (?1, ?2, NULL, ?3, ?4, (SELECT type FROM rkey WHERE rid = ?1))";
         self.connection
             .prepare_cached(sql)?
             .execute((rid, version, deleted, at.epoch_ms()))?;
@@ -264,8 +293,9 @@ fn refusal(name: &Reference, newest: Option<&Newest>, condition: &Precondition) 
     if condition.absent && current.is_some() {
         return Some(Refused::Exists { name: name.clone() });
     }
-    let wanted = condition.version.as_deref()?;
-    let holds = current.is_some_and(|n| wanted == n.to_string());
+    let is_wanted = |wanted: &str| current.is_some_and(|n| wanted == n.to_string());
+    let holds = condition.version.as_deref().is_none_or(is_wanted)
+        && (current.is_some() || !condition.present);
     (!holds).then(|| Refused::Stale {
         name: name.clone(),
         current,

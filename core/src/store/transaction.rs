@@ -11,7 +11,7 @@ use crate::crypto::Key;
 use rusqlite::{Connection, InterruptHandle, TransactionBehavior};
 use std::cell::RefCell;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 const LADDER: Ladder = Ladder {
@@ -21,6 +21,7 @@ const LADDER: Ladder = Ladder {
         include_str!("migrations/0002.sql"),
         include_str!("migrations/0003.sql"),
         include_str!("migrations/0004.sql"),
+        include_str!("migrations/0005.sql"),
     ],
 };
 const READERS: usize = 3;
@@ -53,6 +54,8 @@ pub(super) struct Db {
     interned: RefCell<Interned>,
     /// Large sets of patients that the transaction at hand asks for.
     sets: Sets,
+    /// The same for all connections of one open store, and for no other.
+    store: u64,
 }
 
 /// Reads inside one transaction: all answers are of one moment.
@@ -63,6 +66,7 @@ pub(crate) struct Reader<'c> {
     pub(super) view: &'c View,
     pub(super) sets: &'c Sets,
     pub(super) is_writing: bool,
+    pub(super) store: u64,
 }
 
 /// Writes inside one transaction.
@@ -76,7 +80,7 @@ pub(crate) struct Tx<'c> {
 }
 
 impl Db {
-    fn over(connection: Connection) -> Result<Self, StoreError> {
+    fn over(connection: Connection, store: u64) -> Result<Self, StoreError> {
         let codec = RefCell::new(Codec::new()?);
         let sets = view::add_function(&connection)?;
         Ok(Self {
@@ -84,12 +88,13 @@ impl Db {
             codec,
             interned: RefCell::default(),
             sets,
+            store,
         })
     }
 
     /// A further connection to a store, or the only one to a copy.
     pub(super) fn open(path: &Path, key: &Key, salt: &[u8; 16]) -> Result<Self, StoreError> {
-        Self::over(database::open(path, key, salt, LADDER)?)
+        Self::over(database::open(path, key, salt, LADDER)?, next_store())
     }
 
     pub(super) fn reader(&self) -> Reader<'_> {
@@ -99,6 +104,7 @@ impl Db {
             view: &View::All,
             sets: &self.sets,
             is_writing: false,
+            store: self.store,
         }
     }
 
@@ -134,6 +140,7 @@ impl Db {
             codec,
             interned,
             sets,
+            store,
         } = self;
         connection
             .pragma_update(None, "synchronous", level)
@@ -148,6 +155,7 @@ impl Db {
             view,
             sets,
             is_writing: true,
+            store: *store,
         };
         let mut tx = Tx {
             reader,
@@ -167,7 +175,7 @@ impl Store {
     /// Makes the file.
     pub(crate) fn create(path: &Path, key: &Key, salt: &[u8; 16]) -> Result<(), StoreError> {
         database::create(path, key, salt, LADDER)?;
-        let mut db = Db::over(database::open(path, key, salt, LADDER)?)?;
+        let mut db = Db::open(path, key, salt)?;
         db.write(&View::All, Durability::Full, |tx| {
             tx.index_is_new()?;
             tx.ensure_first_peer()
@@ -178,15 +186,16 @@ impl Store {
     /// Opens the file and brings its schema up to date. Its index may still be of an older program: see
     /// [`Reader::index_is_old`].
     pub(crate) fn open(path: &Path, key: &Key, salt: &[u8; 16]) -> Result<Self, StoreError> {
+        let store = next_store();
         let connection = database::open(path, key, salt, LADDER)?;
         // KiB. What does not fit is written, and encrypted, before its transaction ends, and often again.
         connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-        let writer = Mutex::new(Db::over(connection)?);
+        let writer = Mutex::new(Db::over(connection, store)?);
         let mut interrupts = Vec::with_capacity(READERS);
         let mut reader = || -> Result<_, StoreError> {
             let connection = database::open_reader(path, key, salt)?;
             interrupts.push(connection.get_interrupt_handle());
-            Ok(Mutex::new(Db::over(connection)?))
+            Ok(Mutex::new(Db::over(connection, store)?))
         };
         let readers = (0..READERS).map(|_| reader()).collect::<Result<_, _>>()?;
         Ok(Self {
@@ -209,6 +218,7 @@ impl Store {
             connection,
             codec,
             sets,
+            store,
             ..
         } = &mut *db;
         let tx = connection.transaction().map_err(StoreError::from)?;
@@ -218,6 +228,7 @@ impl Store {
             view: permit.view(),
             sets,
             is_writing: false,
+            store: *store,
         };
         body(&reader)
     }
@@ -254,6 +265,7 @@ impl Store {
             connection,
             codec,
             sets,
+            store,
             ..
         } = &mut *db;
         let tx = connection.transaction()?;
@@ -263,6 +275,7 @@ impl Store {
             view: &View::All,
             sets,
             is_writing: false,
+            store: *store,
         };
         copy::run(&reader, target, way, progress)
     }
@@ -335,6 +348,11 @@ impl<'c> Tx<'c> {
             .execute((name, value))?;
         Ok(())
     }
+}
+
+fn next_store() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 fn next_revision(connection: &Connection) -> Result<i64, StoreError> {

@@ -47,6 +47,8 @@ pub(crate) struct Patients {
 /// Their row numbers, as far as they were looked for. Rows are never deleted, so only new ones have to be looked at.
 #[derive(Debug, Default)]
 struct Rows {
+    /// Of which store: a copy without what was deleted may number others so.
+    store: u64,
     upto: i64,
     found: Arc<HashSet<i64>>,
 }
@@ -94,7 +96,7 @@ impl Patients {
             .prepare_cached(newest)?
             .query_row([], |row| row.get(0))?;
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        if rows.upto == 0 || newest > rows.upto + MANY_NEW {
+        if rows.upto == 0 || rows.store != reader.store || newest > rows.upto + MANY_NEW {
             rows.found = Arc::new(self.look_up(reader)?.into_iter().collect());
         } else if newest > rows.upto {
             let sql = "SELECT rid, id FROM rkey WHERE rid > ?1 AND type = ?2 AND peer = ?3";
@@ -110,7 +112,11 @@ impl Patients {
             }
             rows.found = Arc::new(found);
         }
-        rows.upto = rows.upto.max(newest);
+        rows.upto = match rows.store == reader.store {
+            true => rows.upto.max(newest),
+            false => newest,
+        };
+        rows.store = reader.store;
         Ok(Arc::clone(&rows.found))
     }
 }
@@ -190,6 +196,11 @@ pub(super) enum Whose {
 }
 
 impl Reader<'_> {
+    /// The same transaction, with another view.
+    pub(crate) fn as_seen<'s>(&'s self, view: &'s View) -> Reader<'s> {
+        Reader { view, ..*self }
+    }
+
     /// What this reader may see of a type.
     pub(super) fn seen(&self, kind: ResourceType) -> Result<Seen, StoreError> {
         let Some(sees) = self.view.of(kind) else {

@@ -3,10 +3,10 @@
 use super::entry::Look;
 use super::import::{Leave, Run};
 use super::names::{Identifiers, Wanted, each_identifier};
-use super::rewrite::Target;
 use super::source::Source;
 use super::{ImportReport, Reason};
 use crate::access::{AccessError, Imported};
+use crate::fhir::links::Target;
 use crate::fhir::{InvalidResource, Reference, Resource, ResourceType};
 use std::borrow::Cow;
 use std::sync::Arc;

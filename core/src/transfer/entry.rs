@@ -1,9 +1,9 @@
 //! What becomes of one entry of a Bundle that is taken apart.
 
 use super::Reason;
-use super::names::is_urn;
 use super::scan::{Cut, ScanError, Scanner};
 use super::unpack::Kind;
+use crate::fhir::links::is_urn;
 use crate::fhir::{InvalidResource, Reference, ResourceId, ResourceType};
 use serde::Deserialize;
 use serde_json::value::RawValue;

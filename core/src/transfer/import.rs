@@ -3,12 +3,12 @@
 use super::batch::{Batch, Item, Place, absolute, is_search};
 use super::entry::{Head, Look, Piece};
 use super::names::{Identifiers, Links, NameList, Wanted};
-use super::rewrite::{Followed, Follower, Target, with_id};
 use super::scan::{Cut, ScanError, Scanner};
 use super::source::{Source, Sources};
 use super::unpack::{self, Kind, Outline};
 use super::{ImportReport, LISTED, Progress, Reason, Refusal, Unresolved};
 use crate::access::{AccessError, Guard, Importing};
+use crate::fhir::links::{Followed, Follower, Target, with_id};
 use crate::fhir::resource::MAX_BYTES;
 use crate::fhir::{InvalidResource, Reference};
 use std::io::{self, BufRead};

@@ -10,7 +10,6 @@ mod entry;
 mod export;
 mod import;
 mod names;
-mod rewrite;
 mod scan;
 mod source;
 mod unpack;

@@ -112,15 +112,6 @@ impl Links {
     }
 }
 
-/// Whether `text` is a name that means something inside its Bundle only.
-pub(super) fn is_urn(text: &str) -> bool {
-    let starts = |prefix: &str| {
-        text.get(..prefix.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-    };
-    starts("urn:uuid:") || starts("urn:oid:")
-}
-
 fn urn_key(urn: &str) -> Key {
     let uuid = urn
         .get(..9)

@@ -5,9 +5,10 @@
 
 use super::Reason;
 use super::entry::{Head, Piece};
-use super::names::{Links, is_urn};
+use super::names::Links;
 use super::scan::{ScanError, Scanner};
 use crate::fhir::Reference;
+use crate::fhir::links::is_urn;
 use crate::fhir::resource::MAX_BYTES;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};

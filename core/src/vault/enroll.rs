@@ -81,6 +81,13 @@ enum Opens {
     Gate,
 }
 
+impl Ready {
+    /// The slot's name to be.
+    pub fn id(&self) -> SlotId {
+        self.slot.id
+    }
+}
+
 impl Plan {
     fn new(vault: &[u8; 16], person: &str, new: NewSlot) -> Result<Self, VaultError> {
         if !is_label(&new.label) {

@@ -1,6 +1,6 @@
 //! Why a vault does not open. Nothing is changed on disk by any of these.
 
-use super::{GateError, SlotKind};
+use super::{GateError, SlotId, SlotKind};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,6 +37,9 @@ pub enum VaultError {
     /// No slot opens with this secret, whoever gave it: a person or a gate.
     #[error("wrong passphrase, PIN or recovery code; nothing was changed")]
     WrongSecret,
+    /// Certificates of another authority than the one this vault has joined.
+    #[error("this vault has joined another hub, and keeps to that one")]
+    OtherAuthority,
     /// The person has no slot of this kind.
     #[error("there is no {kind} slot for this person in this vault")]
     NoSuchSlot {
@@ -129,6 +132,38 @@ pub enum VaultError {
         /// What failed.
         source: Box<VaultError>,
     },
+    /// The change holds, but the generation before still stands beside it.
+    #[error(
+        "done, but the header's older copy could not be replaced ({source}): open the vault again, which tries it anew"
+    )]
+    Unsettled {
+        /// What failed.
+        source: Box<VaultError>,
+    },
+    /// There is no slot of this name.
+    #[error("there is no slot {id} in this vault; `pocketchart vault slots` lists them")]
+    NoSlot {
+        /// The name.
+        id: SlotId,
+    },
+    /// The slot that is to go opened the vault.
+    #[error("this is the slot that the vault was opened with: open it with one that stays")]
+    SlotIsOpen,
+    /// Nothing that a device cannot lose would be left.
+    #[error(
+        "this would leave no passphrase and no recovery code that opens the vault without a device's key store; nothing was changed"
+    )]
+    LastWayIn,
+    /// Somebody would be left with what only a device gives back.
+    #[error(
+        "this would leave a person with a gate slot alone, which a changed fingerprint or a lost device closes; nothing was changed"
+    )]
+    OnlyGateLeft,
+    /// A wipe has begun.
+    #[error(
+        "a wipe of this vault was interrupted, and nothing opens it any more: run `pocketchart vault wipe` again"
+    )]
+    WipeInterrupted,
     /// The passphrase for a new slot is too weak.
     #[error(transparent)]
     Weak(#[from] super::WeakPassphrase),

@@ -88,6 +88,9 @@ pub fn create<E: From<VaultError>>(
     let layout = Layout::of(home);
     files::make_private_folder(home)?;
     let lock = LockFile::take(&layout.lock())?;
+    if layout.wiping().exists() {
+        return Err(VaultError::WipeInterrupted.into());
+    }
     if exists(home)? {
         return Err(VaultError::Exists {
             home: home.to_owned(),

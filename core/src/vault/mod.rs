@@ -4,6 +4,7 @@
 //! random root key, and the root key wraps the keys of the database files. The header is the single commit point of
 //! every key change: whatever a kill leaves behind, the header names one complete set of files and keys.
 
+mod certify;
 mod enroll;
 mod error;
 mod files;
@@ -19,9 +20,13 @@ mod slot;
 mod summary;
 mod tries;
 mod unlock;
+mod wipe;
 
+pub use certify::{Certification, REMOVED};
 pub use enroll::{NewSecret, NewSlot, Plan, Ready};
 pub use error::VaultError;
+#[cfg(test)]
+pub(crate) use files::step::watched;
 pub use gate::{Gate, GateError, GateFuture, GatePolicy};
 pub use header::Member;
 pub use keys::{DatabaseKey, Switching, Vault, create, exists};
@@ -33,3 +38,4 @@ pub use slot::{Secret, SlotId, SlotKind};
 pub use summary::{SlotSummary, slots_before_unlock};
 pub use tries::{FailedTries, Moment};
 pub use unlock::{Opener, Switch, With, unlock, unlock_with};
+pub use wipe::{Wipe, wipe, wipe_was_interrupted};

@@ -10,6 +10,10 @@ use super::VaultError;
 use super::files;
 use super::header::{self, DatabaseFile, Header, Outcome};
 use super::keys::{self, DatabaseKey, Vault};
+use super::recovery::RecoveryCode;
+use super::slot::{Kdf, Shape, Slot, SlotId, SlotKind};
+use super::summary::SlotSummary;
+use super::unlock::Switch;
 use crate::crypto::Key;
 use crate::crypto::kdf::Purpose;
 
@@ -49,21 +53,180 @@ impl Vault {
         self.database(&new.file, &new.key)
     }
 
-    /// The store is in `new` from now on; the old file is deleted. Nobody may have it open any more.
+    /// The store is in `new` from now on. Close the old file, then [`Vault::clear_leftovers`] deletes it: not before
+    /// neither generation of the header names it.
     ///
     /// # Errors
     /// [`VaultError::Unclear`]: the vault must be closed at once. Every other error: nothing was changed.
     pub fn adopt_store(&mut self, new: NewStore) -> Result<(), VaultError> {
+        // The file's name must be as lasting as the header that gives it.
+        files::sync_folder(&self.layout.vault)?;
         let header = Header {
             store: new.file,
             ..self.header.next()
         };
-        let settled = self.commit_twice(header, None)?;
+        // Where the second write failed the old file stays, and the next opening settles it.
+        self.commit_twice(header, None)?;
         self.store_key = new.key;
-        if matches!(settled, Settled::Fully) {
-            self.clear_leftovers();
-        }
         Ok(())
+    }
+
+    /// Slots that would go together with `slot`: their secrets are not at hand, and the root key changes.
+    ///
+    /// # Errors
+    /// [`VaultError`] where the slot cannot be removed, with or without the others.
+    pub fn dropped_with(
+        &self,
+        slot: SlotId,
+        present: &[Switch],
+        rotate: bool,
+    ) -> Result<Vec<SlotSummary>, VaultError> {
+        let all = self.slots();
+        if !all.iter().any(|other| other.id == slot) {
+            return Err(VaultError::NoSlot { id: slot });
+        }
+        if slot == self.opened.id {
+            return Err(VaultError::SlotIsOpen);
+        }
+        let (staying, dropped) = self.divide(&[slot], present, rotate);
+        check_ways_in(&staying)?;
+        Ok(dropped)
+    }
+
+    /// Slots that would go with every recovery code, when a new one takes its place.
+    ///
+    /// # Errors
+    /// [`VaultError`] where it cannot be replaced.
+    pub fn dropped_with_recovery(
+        &self,
+        present: &[Switch],
+    ) -> Result<Vec<SlotSummary>, VaultError> {
+        let (_, dropped) = self.divide(&self.recovery_slots(), present, true);
+        Ok(dropped)
+    }
+
+    /// Takes a slot out, and with `rotate` exchanges the root key: whoever held the slot may have kept the old one. The
+    /// slots whose keys are at hand are wrapped anew, the others go. `dropped_with` says which.
+    ///
+    /// # Errors
+    /// [`VaultError::Unclear`]: close the vault at once. [`VaultError::Unsettled`]: it is done, but for the generation
+    /// before. Every other error: nothing was changed.
+    pub fn remove_slot(
+        &mut self,
+        slot: SlotId,
+        present: &[Switch],
+        rotate: bool,
+    ) -> Result<(), VaultError> {
+        self.dropped_with(slot, present, rotate)?;
+        self.exchange_slots(&[slot], present, rotate, None)
+    }
+
+    /// Puts a new recovery code in the place of every other one, and exchanges the root key.
+    ///
+    /// # Errors
+    /// As [`Vault::remove_slot`].
+    pub fn replace_recovery(
+        &mut self,
+        code: &RecoveryCode,
+        present: &[Switch],
+    ) -> Result<(), VaultError> {
+        let shape = Shape {
+            kind: SlotKind::Recovery,
+            kdf: Kdf::HkdfSha256,
+            person: String::new(),
+            label: String::new(),
+            evaluate: false,
+        };
+        let mut slot = Slot::draft(self.id(), shape)?;
+        let key = slot.key_of_code(code);
+        // The code is the owner's. Opened by someone else, the vault does not know what the owner signs with.
+        if let Some(signing) = self
+            .opened
+            .signing_key
+            .as_ref()
+            .filter(|_| self.opened.person.is_empty())
+        {
+            slot.wrap_signing_key(self.id(), &key, signing)?;
+        }
+        let old = self.recovery_slots();
+        self.exchange_slots(&old, present, true, Some((slot, key)))
+    }
+
+    fn recovery_slots(&self) -> Vec<SlotId> {
+        let slots = self.header.slots.iter();
+        slots
+            .filter(|slot| slot.kind == SlotKind::Recovery)
+            .map(|slot| slot.id)
+            .collect()
+    }
+
+    /// The slots that stay when `gone` are taken out, and those that are dropped with them.
+    fn divide(
+        &self,
+        gone: &[SlotId],
+        present: &[Switch],
+        rotate: bool,
+    ) -> (Vec<SlotSummary>, Vec<SlotSummary>) {
+        self.slots()
+            .into_iter()
+            .filter(|slot| !gone.contains(&slot.id))
+            .partition(|slot| !rotate || self.key_at_hand(slot.id, present).is_some())
+    }
+
+    fn key_at_hand<'a>(&'a self, slot: SlotId, present: &'a [Switch]) -> Option<&'a Key> {
+        if slot == self.opened.id {
+            return Some(&self.opened.key);
+        }
+        present
+            .iter()
+            .find(|other| other.slot.id == slot)
+            .map(|other| &other.key)
+    }
+
+    fn exchange_slots(
+        &mut self,
+        gone: &[SlotId],
+        present: &[Switch],
+        rotate: bool,
+        new: Option<(Slot, Key)>,
+    ) -> Result<(), VaultError> {
+        let id = *self.id();
+        let root = rotate.then(Key::make_random).transpose()?;
+        let mut header = self.header.next();
+        header.slots.retain(|slot| {
+            !gone.contains(&slot.id) && (!rotate || self.key_at_hand(slot.id, present).is_some())
+        });
+        let root_now = root.as_ref().unwrap_or(&self.root);
+        if let Some(root) = &root {
+            for slot in &mut header.slots {
+                if let Some(key) = self.key_at_hand(slot.id, present) {
+                    slot.wrap_root(&id, key, root)?;
+                }
+            }
+            for (purpose, file, key) in [
+                (Purpose::WrapDataKey, &mut header.store, &self.store_key),
+                (Purpose::WrapAuditKey, &mut header.audit, &self.audit_key),
+            ] {
+                keys::wrap_key(root, &id, purpose, file, key)?;
+            }
+        }
+        let open_is_gone = gone.contains(&self.opened.id);
+        let mut opens = None;
+        if let Some((mut slot, key)) = new {
+            slot.wrap_root(&id, &key, root_now)?;
+            opens = open_is_gone.then_some((slot.id, key));
+            header.slots.push(slot);
+        }
+        let settled = self.commit_twice(header, root)?;
+        if let Some((id, key)) = opens {
+            (self.opened.id, self.opened.key) = (id, key);
+        }
+        match settled {
+            Settled::Fully => Ok(()),
+            Settled::NotYet(source) => Err(VaultError::Unsettled {
+                source: Box::new(source),
+            }),
+        }
     }
 
     /// Finishes what a kill left between two writes of the header: the generation before must not bring back a slot that
@@ -146,6 +309,25 @@ impl Vault {
             }),
         }
     }
+}
+
+/// What must be left of the ways in: one that no device can lose, and nobody with a gate alone.
+fn check_ways_in(staying: &[SlotSummary]) -> Result<(), VaultError> {
+    let typed =
+        |slot: &&SlotSummary| matches!(slot.kind, SlotKind::Passphrase | SlotKind::Recovery);
+    if !staying.iter().filter(typed).any(|slot| !slot.needs_gate) {
+        return Err(VaultError::LastWayIn);
+    }
+    let alone = |gate: &&SlotSummary| {
+        gate.kind == SlotKind::Gate
+            && !staying
+                .iter()
+                .any(|other| other.person == gate.person && other.kind != SlotKind::Gate)
+    };
+    if staying.iter().any(|slot| alone(&slot)) {
+        return Err(VaultError::OnlyGateLeft);
+    }
+    Ok(())
 }
 
 /// n of `store-<n>.db`.

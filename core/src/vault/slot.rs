@@ -296,19 +296,19 @@ impl Slot {
     /// The slot's key from what was typed, where no gate has a part in it.
     pub(super) fn key(&self, secret: &Secret) -> Result<Key, VaultError> {
         match (secret, self.kdf) {
-            (Secret::Recovery(code), Kdf::HkdfSha256) => Ok(kdf::derive_from(
-                code.bits(),
-                &self.salt,
-                Purpose::WrapRootKey,
-                &self.id.0,
-                1,
-            )),
+            (Secret::Recovery(code), Kdf::HkdfSha256) => Ok(self.key_of_code(code)),
             _ if self.evaluate => Err(VaultError::NeedsGate { kind: self.kind }),
             _ => {
                 let hashed = self.hash(secret)?;
                 Ok(kdf::derive(&hashed, Purpose::WrapRootKey, &self.id.0, 1))
             }
         }
+    }
+
+    /// The key of a recovery slot.
+    pub(super) fn key_of_code(&self, code: &RecoveryCode) -> Key {
+        let purpose = Purpose::WrapRootKey;
+        kdf::derive_from(code.bits(), &self.salt, purpose, &self.id.0, 1)
     }
 
     /// Argon2id of what was typed: the slow half, and what a gate's keyed function takes.

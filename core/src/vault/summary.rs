@@ -52,6 +52,16 @@ impl Vault {
     }
 }
 
+impl Vault {
+    /// The slot's name in the gate; `None`: it needs none.
+    pub fn alias_of(&self, slot: SlotId) -> Option<String> {
+        let found = self.header.slots.iter().find(|other| other.id == slot);
+        found
+            .filter(|slot| slot.needs_gate())
+            .map(|slot| slot.alias.clone())
+    }
+}
+
 /// The slots as the header claims them, for a lock screen. Nobody has vouched for them: whoever can write to the folder
 /// can write a label. `None`: there is no vault.
 ///

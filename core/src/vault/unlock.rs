@@ -221,6 +221,9 @@ fn candidates<'a>(
 
 pub(super) fn read(home: &Path, layout: &Layout) -> Result<(LockFile, Unverified), VaultError> {
     let home_of = || home.to_owned();
+    if layout.wiping().exists() {
+        return Err(VaultError::WipeInterrupted);
+    }
     if !super::exists(home)? {
         return Err(VaultError::Missing { home: home_of() });
     }

@@ -102,6 +102,7 @@ fn object(status: &Status) -> Value {
         "revision": status.revision,
         "servers": status.servers,
         "pending": waiting,
+        "pending_unseen": status.waiting_unseen,
         "lost_changes": status.lost.map(|lost| lost.changes),
     })
 }

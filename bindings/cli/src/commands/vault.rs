@@ -5,7 +5,7 @@ use crate::args::{Global, Vault};
 use crate::failure::Failure;
 use crate::output::{count, grouped, line, result, say};
 use crate::secrets;
-use pocketchart_core::access::{AccessError, Actor, Guard};
+use pocketchart_core::access::{AccessError, Guard};
 use pocketchart_core::clock::SystemClock;
 use pocketchart_core::crypto::passphrase_hash::DEFAULT_COST;
 use pocketchart_core::vault;
@@ -49,7 +49,6 @@ fn create(global: &Global) -> Result<ExitCode, Failure> {
         &home,
         passphrase,
         DEFAULT_COST,
-        Actor::owner(),
         Arc::new(SystemClock),
         confirm,
     )?;

@@ -73,6 +73,16 @@ impl Guard {
         self.noted(self.in_force().may_somewhere(&self.actor, action))
     }
 
+    /// As [`Guard::must_at_all`], within a transaction, where nothing can be written to the trail. Answers with the action.
+    pub(in crate::access) fn may_at_all(
+        &self,
+        action: Action,
+        kind: ResourceType,
+    ) -> Result<Action, AccessError> {
+        self.in_force().may_at_all(&self.actor, action, kind)?;
+        Ok(action)
+    }
+
     fn noted(&self, decided: Result<(), Refusal>) -> Result<(), AccessError> {
         let Err(refusal) = decided else { return Ok(()) };
         self.note_refusal(&refusal)?;
@@ -97,10 +107,52 @@ impl Guard {
         let in_force = self.in_force();
         let mut judged = Vec::with_capacity(wishes.len());
         for (at, wish) in wishes.iter().enumerate() {
-            let one = judge_one(&in_force, tx, import, wish, wishes);
-            judged.push(one.map_err(|error| (at, error))?);
+            let one = || {
+                let standing = tx.standing(&wish.name)?;
+                let old = standing.as_ref().map(|record| record.text.as_str());
+                let slot = &wish.name.reference;
+                let is_booked = wishes.iter().any(|other| books(other.new, slot));
+                judge_one(&in_force, import, wish, old, is_booked)
+            };
+            judged.push(one().map_err(|error| (at, error))?);
         }
         Ok(judged)
+    }
+
+    /// Judges one write that a hub takes: by the role of those who wrote it. `old`: the text that stands there.
+    ///
+    /// Where several had a part in it, one of them must be allowed all of it, and the last one, whose bytes these are,
+    /// must be allowed to change that record.
+    ///
+    /// # Errors
+    /// [`AccessError::NotAllowed`], or what a write to nothing would be answered with.
+    pub(in crate::access) fn judge_served(
+        &self,
+        wish: &Wish<'_>,
+        authors: &[&Actor],
+        old: Option<&str>,
+        is_booked: bool,
+    ) -> Result<Judged, AccessError> {
+        let in_force = self.in_force();
+        let judged = |actor| {
+            let wish = Wish {
+                actor,
+                name: wish.name.clone(),
+                ..*wish
+            };
+            judge_one(&in_force, false, &wish, old, is_booked)
+        };
+        let Some((last, before)) = authors.split_last() else {
+            return judged(wish.actor);
+        };
+        match judged(last) {
+            Err(AccessError::NotAllowed(refusal)) if refusal.why.is_about_a_part() => {
+                let others = before.iter().map(|actor| judged(actor));
+                let allowed = others.into_iter().find_map(Result::ok);
+                allowed.ok_or(AccessError::NotAllowed(refusal))
+            }
+            other => other,
+        }
     }
 
     /// Puts a signed policy into force. It must be newer than the one that is.
@@ -109,7 +161,7 @@ impl Guard {
     /// [`AccessError::Policy`]; the one before stays in force.
     pub fn install_policy(&self, signed: &str) -> Result<u64, AccessError> {
         self.must(VaultAction::Policy)?;
-        let policy = read_policy(&self.authority()?, signed)?;
+        let policy = read_policy(&self.policy_authority()?, signed)?;
         let (found, in_force) = (policy.version, self.in_force());
         // What is shipped gives way to any that is installed, of whatever version.
         let is_shipped = self.installed_policy()?.is_none();
@@ -150,7 +202,7 @@ impl Guard {
         let Some(signed) = self.installed_policy()? else {
             return Ok(());
         };
-        let read = read_policy(&self.authority()?, &signed);
+        let read = read_policy(&self.policy_authority()?, &signed);
         let in_force = read.map_or_else(|_| InForce::unreadable(), InForce::new);
         let mut policy = self
             .shared
@@ -165,9 +217,12 @@ impl Guard {
         self.read(|reader| reader.secret(INSTALLED))
     }
 
-    /// Whose signature a policy needs.
-    fn authority(&self) -> Result<PublicKey, AccessError> {
-        Ok(self.authority_key()?.public())
+    /// Whose signature a policy needs: the hub's that this vault joined, else its own.
+    fn policy_authority(&self) -> Result<PublicKey, AccessError> {
+        match self.authority()? {
+            Some(joined) => Ok(joined),
+            None => Ok(self.authority_key()?.public()),
+        }
     }
 }
 
@@ -178,23 +233,20 @@ pub(in crate::access) fn shipped() -> InForce {
 
 fn judge_one(
     in_force: &InForce,
-    tx: &Tx<'_>,
     import: bool,
     wish: &Wish<'_>,
-    all: &[Wish<'_>],
+    standing: Option<&str>,
+    is_booked: bool,
 ) -> Result<Judged, AccessError> {
     if wish.actor.role == Role::OWNER {
         return Ok(Judged::Allowed(String::new()));
     }
     let kind = wish.name.reference.kind;
-    let standing = tx.standing(&wish.name)?;
     let damaged = |_| StoreError::DamagedValue {
         what: "body",
         row: 0,
     };
-    let old = standing
-        .as_ref()
-        .map(|record| Resource::parse_text(&record.text));
+    let old = standing.map(Resource::parse_text);
     let old = old.transpose().map_err(damaged)?;
     // What the actor may not read is not there: asked as if it were not, and refused as if it were not.
     let view = in_force.view(wish.actor, Action::Read);
@@ -213,7 +265,7 @@ fn judge_one(
         peer: wish.name.peer,
         old: old.as_ref(),
         new: wish.new,
-        is_booked: all.iter().any(|other| books(other, &wish.name.reference)),
+        is_booked,
     };
     if action == Action::Delete {
         in_force.may_at_all(wish.actor, action, kind)?;
@@ -237,9 +289,9 @@ fn judge_one(
     Err(in_force.taken(wish.actor, &asked).into())
 }
 
-/// Whether a write is of an Appointment that takes place and names this Slot. It is judged by itself.
-fn books(wish: &Wish<'_>, slot: &Reference) -> bool {
-    let Some(appointment) = wish.new.filter(|new| new.kind().name() == "Appointment") else {
+/// Whether what is written is an Appointment that takes place and names this Slot. It is judged by itself.
+pub(in crate::access) fn books(new: Option<&Resource<'_>>, slot: &Reference) -> bool {
+    let Some(appointment) = new.filter(|new| new.kind().name() == "Appointment") else {
         return false;
     };
     let status = appointment.member("status").and_then(json::string);

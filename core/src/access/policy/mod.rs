@@ -12,7 +12,7 @@ mod types;
 
 pub(super) use decide::InForce;
 pub use decide::{Refusal, Why};
-pub(super) use enforce::{Judged, Wish, shipped};
+pub(super) use enforce::{Judged, Wish, books, shipped};
 pub use model::{
     Action, Allows, Facility, InvalidPolicy, Policy, Rule, Scope, Transition, VaultAction,
 };

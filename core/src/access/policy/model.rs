@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Longest text of a policy.
-pub const MAX_BYTES: usize = 1024 * 1024;
+pub(super) const MAX_BYTES: usize = 1024 * 1024;
 const MAX_ROLES: usize = 64;
 const MAX_RULES: usize = 128;
 const MAX_PANELS: usize = 1_000;

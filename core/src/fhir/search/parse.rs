@@ -51,6 +51,37 @@ impl Query {
         }
         Ok(reader.query)
     }
+
+    /// As [`Query::from_parameters`], but leaves out parameters that FHIR or this version does not have
+    /// (`Prefer: handling=lenient`), and says which. Values and modifiers that do not fit are errors all the same: R4
+    /// wants a search refused whose modifier is not understood.
+    ///
+    /// # Errors
+    /// [`InvalidQuery`] names what is wrong.
+    pub fn leniently<N: AsRef<str>, V: AsRef<str>>(
+        kind: ResourceType,
+        parameters: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<(Self, Vec<InvalidQuery>), InvalidQuery> {
+        let mut reader = Reader {
+            query: Self::all(kind),
+            seen: Vec::new(),
+            values: 0,
+        };
+        let mut left_out = Vec::new();
+        for (name, value) in parameters {
+            let name = name.as_ref();
+            match reader.take(name, value.as_ref()) {
+                Ok(()) => {}
+                Err(why @ (InvalidQuery::Unknown { .. } | InvalidQuery::Unsupported { .. }))
+                    if !name.contains(':') =>
+                {
+                    left_out.push(why);
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Ok((reader.query, left_out))
+    }
 }
 
 struct Reader {

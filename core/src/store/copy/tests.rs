@@ -90,7 +90,7 @@ fn fill(store: &Store) {
     write(store, |tx| {
         tx.connection.execute_batch(
             "DELETE FROM outbox WHERE rid % 4 = 1; DELETE FROM edit WHERE rid % 4 = 1; DELETE FROM ix WHERE rid % 4 = 1;
-             DELETE FROM clinical WHERE rid % 4 = 1; DELETE FROM body WHERE rid % 4 = 1;
+             DELETE FROM clinical WHERE rid % 4 = 1; DELETE FROM compartment WHERE rid % 4 = 1; DELETE FROM body WHERE rid % 4 = 1;
              DELETE FROM outbox WHERE seq > 290;
              INSERT INTO dictionary (type, content, upto_rid, repacked_rid) VALUES (1, x'00', 0, 0);",
         )?;
@@ -110,13 +110,14 @@ fn all(store: &Store, sql: &'static str) -> Vec<Vec<rusqlite::types::Value>> {
 
 const SCHEMA: &str =
     "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_stat%' ORDER BY name";
-const LIVE: [&str; 9] = [
+const LIVE: [&str; 10] = [
     "SELECT * FROM body ORDER BY rid",
     "SELECT * FROM edit ORDER BY rid",
     "SELECT * FROM outbox ORDER BY seq",
     "SELECT * FROM sqlite_sequence",
     "SELECT * FROM ix ORDER BY 1, 2, 3, 4",
     "SELECT * FROM clinical ORDER BY rid",
+    "SELECT * FROM compartment ORDER BY rid, patient",
     "SELECT * FROM setting ORDER BY name",
     "SELECT * FROM peer",
     "SELECT * FROM parameter ORDER BY p",

@@ -1,8 +1,7 @@
-//! Changes of a resource's text that an import makes: what a reference says, and an id where there is none. Every other
-//! byte stays.
+//! Changes of a resource's text that an import or a transaction makes: what a reference says, and which id the resource
+//! has. Every other byte stays.
 
-use super::names::is_urn;
-use crate::fhir::{Reference, json};
+use super::{Reference, json};
 use memchr::memchr2;
 use memchr::memmem::Finder;
 use std::borrow::Cow;
@@ -10,7 +9,7 @@ use std::ops::Range;
 
 /// What a link of a resource leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
+pub enum Target {
     /// This record.
     Record(Reference),
     /// It stays as it is.
@@ -21,18 +20,18 @@ pub(super) enum Target {
 
 /// A text whose links were followed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Followed<'a> {
+pub struct Followed<'a> {
     /// The new text.
-    pub(super) text: Cow<'a, str>,
+    pub text: Cow<'a, str>,
     /// `urn:` references that lead nowhere.
-    pub(super) lost_urns: u64,
+    pub lost_urns: u64,
     /// Conditional references that lead nowhere.
-    pub(super) lost_searches: u64,
+    pub lost_searches: u64,
 }
 
 /// Finds the elements that may hold links: `Reference.reference`, and the R4 elements of type uri and url that a
 /// transaction's `urn:` names may stand in (R4 http.html, "Transaction Processing Rules").
-pub(super) struct Follower {
+pub struct Follower {
     names: [Finder<'static>; 4],
 }
 
@@ -46,10 +45,21 @@ impl Default for Follower {
 }
 
 impl Follower {
+    /// As [`Follower::follow`], for every `Reference.reference`: in a transaction also `Patient/1` and absolute URLs may
+    /// name an entry.
+    pub fn follow_all<'a>(&self, text: &'a str, lead: impl FnMut(&str) -> Target) -> Followed<'a> {
+        self.follow_some(text, true, lead)
+    }
+
     /// Asks `lead` where each link of `text`, which must be valid JSON, leads to, and writes that in its place.
-    pub(super) fn follow<'a>(
+    pub fn follow<'a>(&self, text: &'a str, lead: impl FnMut(&str) -> Target) -> Followed<'a> {
+        self.follow_some(text, false, lead)
+    }
+
+    fn follow_some<'a>(
         &self,
         text: &'a str,
+        every_reference: bool,
         mut lead: impl FnMut(&str) -> Target,
     ) -> Followed<'a> {
         let mut edits: Vec<(Range<usize>, Reference)> = Vec::new();
@@ -61,7 +71,8 @@ impl Follower {
                     continue;
                 };
                 let link = unescaped(&text[range.clone()]);
-                if !(is_urn(&link) || is_reference && link.contains('?')) {
+                let asks = is_reference && (every_reference || link.contains('?'));
+                if !(is_urn(&link) || asks) {
                     continue;
                 }
                 match lead(&link) {
@@ -140,15 +151,33 @@ fn unescaped(inside: &str) -> Cow<'_, str> {
     }
 }
 
-/// `text`, a resource without an id, with one: behind its `resourceType`. `None` when it has none.
-pub(super) fn with_id(text: &str, id: &str) -> Option<String> {
+/// Whether `text` is a name that means something inside its Bundle only.
+pub fn is_urn(text: &str) -> bool {
+    let starts = |prefix: &str| {
+        text.get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    starts("urn:uuid:") || starts("urn:oid:")
+}
+
+/// `text`, a resource, with this id: in the place of the one it has, else behind its `resourceType`. `None` when it has
+/// no type, or an id twice.
+pub fn with_id(text: &str, id: &str) -> Option<String> {
     let members = json::members(text).ok()?;
-    let (_, kind) = members.iter().find(|(name, _)| name == "resourceType")?;
-    let behind = json::span(text, kind.get())?.end;
+    let mut ids = members.iter().filter(|(name, _)| name == "id");
+    let (range, new) = match (ids.next(), ids.next()) {
+        (Some((_, old)), None) => (json::span(text, old.get())?, format!("\"{id}\"")),
+        (None, _) => {
+            let (_, kind) = members.iter().find(|(name, _)| name == "resourceType")?;
+            let behind = json::span(text, kind.get())?.end;
+            (behind..behind, format!(",\"id\":\"{id}\""))
+        }
+        _ => return None,
+    };
     Some(format!(
-        "{},\"id\":\"{id}\"{}",
-        &text[..behind],
-        &text[behind..]
+        "{}{new}{}",
+        &text[..range.start],
+        &text[range.end..]
     ))
 }
 
@@ -212,7 +241,25 @@ mod tests {
             with_id(r#"{ "x":1.00, "resourceType" : "Basic" , "y":[]}"#, "i").unwrap(),
             r#"{ "x":1.00, "resourceType" : "Basic","id":"i" , "y":[]}"#
         );
+        assert_eq!(
+            with_id(r#"{"id" : 7, "resourceType":"Basic"}"#, "i").unwrap(),
+            r#"{"id" : "i", "resourceType":"Basic"}"#
+        );
         assert_eq!(with_id("{}", "i"), None);
+        assert_eq!(
+            with_id(r#"{"resourceType":"Basic","id":"a","id":"b"}"#, "i"),
+            None
+        );
+    }
+
+    #[test]
+    fn in_a_transaction_every_reference_is_asked() {
+        let text = r#"{"a":{"reference":"Patient/1"},"url":"Patient/1","b":{"reference":"http://h/Patient/1"}}"#;
+        let followed = Follower::default().follow_all(text, |link| match link {
+            "Patient/1" => Target::Record(Reference::parse("Patient/a").unwrap()),
+            _ => Target::Same,
+        });
+        assert_eq!(followed.text, text.replacen("Patient/1", "Patient/a", 1));
     }
 
     proptest! {
