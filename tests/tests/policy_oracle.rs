@@ -45,7 +45,10 @@ impl Clinic {
     /// The first drawn one that has enough records to hide some and show some.
     fn of_seed(seed: u64) -> Self {
         let drawn = (0..).map(|n| generate::case(seed * 100 + n, Profile::Default));
-        let case = drawn.into_iter().find(|case| case.records.len() >= 22).unwrap();
+        let case = drawn
+            .into_iter()
+            .find(|case| case.records.len() >= 22)
+            .unwrap();
         let home = folder();
         let (owner, _) = make_vault_at(home.path(), Arc::new(At(case.now)));
         let resources: Vec<Resource<'_>> = case.texts.iter().map(|text| resource(text)).collect();

@@ -98,6 +98,11 @@ pub(crate) enum Command {
     Bench,
     /// What is in the vault and what waits
     Status,
+    /// Who may do what: show it, check another, put another into force
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
     /// Serve this vault as a FHIR R4 server over HTTPS
     Hub {
         /// Address and port; port 0 takes a free one
@@ -118,6 +123,29 @@ pub(crate) enum Vault {
         /// Take note of changes that were found missing: they are not reported again
         #[arg(long)]
         accept_loss: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// The policy in force, in words
+    Show {
+        /// Only this role, such as nurse
+        #[arg(long)]
+        role: Option<String>,
+        /// The shipped policy as JSON, to begin one's own with
+        #[arg(long, conflicts_with = "role")]
+        raw: bool,
+    },
+    /// Whether a policy is sound, and what each role would gain and lose
+    Check {
+        /// JSON
+        file: PathBuf,
+    },
+    /// Put a policy into force: JSON is signed with this vault's own authority, a signed text is taken as it is
+    Install {
+        /// JSON, or a signed policy
+        file: PathBuf,
     },
 }
 

@@ -62,6 +62,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Sync(sync) => commands::sync::run(global, sync),
         Command::Bench => commands::bench::run(global),
         Command::Status => commands::status::run(global),
+        Command::Policy { command } => commands::policy::run(global, command),
         Command::Hub { listen, ready_file } => {
             commands::hub::run(global, *listen, ready_file.as_deref())
         }

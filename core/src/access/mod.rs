@@ -40,8 +40,8 @@ pub use guard::{Guard, LostChanges};
 pub use history::HistoryPage;
 pub use keys::{Opening, PersonSummary};
 pub use policy::{
-    Action, Allows, BadPolicy, Facility, InvalidPolicy, Policy, Refusal, Rule, Scope, Transition,
-    VaultAction, Why, read_policy, sign_policy,
+    Action, Allows, BadPolicy, Facility, InvalidPolicy, Policy, Refusal, RoleChange, Rule, Scope,
+    Transition, VaultAction, Why, read_policy, sign_policy,
 };
 pub use records::Page;
 pub use rekey::{Absent, Rekeyed};

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod hub;
+pub(crate) mod policy;
 pub(crate) mod record;
 pub(crate) mod search;
 pub(crate) mod show;

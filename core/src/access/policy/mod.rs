@@ -6,6 +6,7 @@
 
 mod decide;
 mod enforce;
+mod explain;
 mod model;
 mod signed;
 mod types;
@@ -13,6 +14,7 @@ mod types;
 pub(super) use decide::InForce;
 pub use decide::{Refusal, Why};
 pub(super) use enforce::{Judged, Wish, books, shipped};
+pub use explain::RoleChange;
 pub use model::{
     Action, Allows, Facility, InvalidPolicy, Policy, Rule, Scope, Transition, VaultAction,
 };
