@@ -73,6 +73,13 @@ impl FakeGate {
         self.state().asked
     }
 
+    /// What it sealed and would give back, for the search of memory.
+    pub fn secrets(&self) -> Vec<Zeroizing<Vec<u8>>> {
+        let state = self.state();
+        let kept = state.sealed.values().map(|(_, secret)| secret.clone());
+        kept.filter(|secret| !secret.is_empty()).collect()
+    }
+
     /// All its keys are gone, as after new fingerprints were set up on a phone.
     pub fn lose_keys(&self) {
         let mut state = self.state();

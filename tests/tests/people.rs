@@ -468,6 +468,21 @@ async fn a_staff_passphrase_is_counted_too_and_ends_without_a_gate() {
     assert!(guard.get(&name("Patient/a")).unwrap().is_some());
 }
 
+/// A damaged or unreadable count must not keep the owner out, and must not let the nurse guess on.
+#[tokio::test]
+async fn an_unreadable_count_keeps_only_those_out_who_are_counted() {
+    let (home, _) = shared().await;
+    let clock = Arc::new(HandClock::default());
+    std::fs::create_dir(home.path().join("vault/tries")).unwrap();
+    let right = passphrase(NURSE_WORDS);
+    let refused = open(home.path(), opening(&NURSE, &right, None), &clock).await;
+    assert!(matches!(
+        refused,
+        Err(AccessError::Vault(VaultError::Io { .. }))
+    ));
+    unlock(home.path()).lock().unwrap();
+}
+
 /// The vault that main made before people came: its files are frozen under tests/data.
 #[tokio::test]
 async fn a_vault_of_format_1_opens_and_takes_people_in() {

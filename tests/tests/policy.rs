@@ -6,7 +6,7 @@ use pocketchart_core::access::{
     Precondition, Refused, Role, Unfit, VaultAction, Write, sign_policy,
 };
 use pocketchart_core::crypto::sign::SigningKey;
-use pocketchart_core::fhir::history::HistoryQuery;
+use pocketchart_core::fhir::history::{HistoryQuery, Scope};
 use pocketchart_core::fhir::search::Query;
 use pocketchart_core::fhir::{ResourceId, ResourceType};
 use pocketchart_tests::*;
@@ -277,7 +277,7 @@ fn errors_say_the_rule_and_nothing_else() {
         a.commit_one(Write {
             condition: Precondition {
                 version: Some("1".into()),
-                absent: false,
+                ..Precondition::default()
             },
             ..write(Act::Put(resource(&text)))
         })
@@ -350,9 +350,10 @@ fn history_shows_versions_by_what_they_say() {
     put(&clinic.owner, &seen_by("b", "deleted", 1)).unwrap();
     let delete = write(Act::Delete(name("Observation/deleted")));
     clinic.owner.commit_one(delete).unwrap();
-    let versions = |guard: &Guard, text: &str| -> Vec<String> {
+    let versions = |guard: &Guard, scope: Scope| -> Vec<String> {
         let mut all = Vec::new();
-        let mut next = Some(HistoryQuery::parse(text).unwrap());
+        let one = [("_count", "1")];
+        let mut next = Some(HistoryQuery::from_parameters(scope, one).unwrap());
         while let Some(query) = next {
             let page = guard.history(&query).unwrap();
             assert!(!page.versions.is_empty() || all.is_empty(), "an empty page");
@@ -365,15 +366,13 @@ fn history_shows_versions_by_what_they_say() {
         }
         all
     };
+    let record = |id: &str| Scope::Record(name(&format!("Observation/{id}")));
     let a = clinic.a();
+    assert_eq!(versions(&a, record("moved")), ["Observation/moved/2"]);
+    assert_eq!(versions(&a, record("ob1")), [""; 0]);
+    assert_eq!(versions(&a, record("deleted")), [""; 0]);
     assert_eq!(
-        versions(&a, "Observation/moved/_history?_count=1"),
-        ["Observation/moved/2"]
-    );
-    assert_eq!(versions(&a, "Observation/ob1/_history"), [""; 0]);
-    assert_eq!(versions(&a, "Observation/deleted/_history"), [""; 0]);
-    assert_eq!(
-        versions(&a, "Observation/_history?_count=1"),
+        versions(&a, Scope::Kind(ResourceType::named("Observation").unwrap())),
         [
             "Observation/moved/2",
             "Observation/oa2/1",
@@ -381,11 +380,8 @@ fn history_shows_versions_by_what_they_say() {
         ]
     );
     let b = clinic.owner.acting_as(patient_actor("b"));
-    assert_eq!(
-        versions(&b, "Observation/moved/_history"),
-        ["Observation/moved/1"]
-    );
-    assert_eq!(versions(&b, "Observation/deleted/_history").len(), 2);
+    assert_eq!(versions(&b, record("moved")), ["Observation/moved/1"]);
+    assert_eq!(versions(&b, record("deleted")).len(), 2);
     assert!(a.version(&name("Observation/moved"), 1).unwrap().is_none());
     assert!(a.version(&name("Observation/moved"), 2).unwrap().is_some());
     // Deleted: gone for those who might see it, never known to others.

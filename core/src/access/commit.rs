@@ -613,8 +613,9 @@ impl<'t> Commit<'_, 't, '_, '_> {
         old: Option<&str>,
         new: Option<&Resource<'_>>,
     ) -> Result<Judged, AccessError> {
+        let condition = &self.writes[at].condition;
         let wish = Wish {
-            expects_version: self.writes[at].condition.version.is_some(),
+            expects_version: condition.version.is_some() || condition.present,
             ..Wish::served(name, new, &self.guard.actor)
         };
         let authors: Vec<&Actor> = self.authors[at]

@@ -8,9 +8,7 @@ use super::guard::Digested;
 use super::{AccessError, Actor, Certificate, Guard, Person, Role};
 use crate::clock::Clock;
 use crate::crypto::sign::{PublicKey, SigningKey};
-use crate::vault::{
-    self, Gate, Moment, NewSlot, Opener, SlotId, SlotSummary, Vault, VaultError, With,
-};
+use crate::vault::{self, Gate, Moment, NewSlot, Opener, SlotId, SlotSummary, Vault, With};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -89,10 +87,10 @@ impl Guard {
     }
 
     /// Puts the open vault into another person's hands. The guards of the person before end at once, wherever their
-    /// clones are: their calls answer [`AccessError::Locked`]. The files stay open. When it fails, nothing has changed.
+    /// clones are: their calls answer [`AccessError::Locked`]. The files stay open.
     ///
     /// # Errors
-    /// [`AccessError`].
+    /// [`AccessError`]; then nothing has changed. Only where wrong tries could not be audited the vault is locked.
     pub async fn switch_person(&self, opening: &Opening<'_>) -> Result<Self, AccessError> {
         let switching = self.with_open(|open| Ok(open.vault.switching()))?;
         let opener = opening.opener(&*self.shared.clock);
@@ -110,8 +108,14 @@ impl Guard {
             Ok((self.shared.next_holder(), actor_of(&open.vault)))
         })?;
         let guard = self.of_holder(holder.0, holder.1);
-        guard.settle_tries()?;
-        Ok(guard)
+        match guard.settle_tries() {
+            Ok(()) => Ok(guard),
+            // Nobody holds it now: the guards before have ended.
+            Err(error) => {
+                let _ = guard.lock();
+                Err(error)
+            }
+        }
     }
 
     /// The vault's slots.
@@ -229,9 +233,17 @@ impl Guard {
         })
     }
 
-    /// Hands the wrong tries to the audit trail, and takes the slots that they ended out of the header. What cannot be
-    /// taken out now is refused all the same, and taken out the next time.
+    /// Hands the wrong tries to the audit trail, and takes the slots that they ended out of the header. Where a file of
+    /// the vault cannot be read or written it is done the next time: the slots are refused all the same, and whoever has
+    /// opened another one is not kept out.
     pub(super) fn settle_tries(&self) -> Result<(), AccessError> {
+        match self.try_settling_tries() {
+            Err(AccessError::Vault(_)) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn try_settling_tries(&self) -> Result<(), AccessError> {
         let (failed, ended) =
             self.with_open(|open| Ok((open.vault.failed_tries()?, open.vault.ended_slots()?)))?;
         for tries in &failed {
@@ -246,10 +258,7 @@ impl Guard {
             let names: Vec<_> = ended.iter().map(SlotId::to_string).collect();
             let what = format!("slot {} ended by wrong tries", names.join(", "));
             self.note(AuditKind::Write, &what, None, None)?;
-            match self.with_open_mut(|open| Ok(open.vault.remove_slots(&ended)?)) {
-                Err(AccessError::Vault(VaultError::Io { .. })) => {}
-                other => other?,
-            }
+            self.with_open_mut(|open| Ok(open.vault.remove_slots(&ended)?))?;
         }
         Ok(())
     }

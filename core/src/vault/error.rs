@@ -35,7 +35,7 @@ pub enum VaultError {
         process: String,
     },
     /// No slot opens with this secret, whoever gave it: a person or a gate.
-    #[error("wrong passphrase, PIN or recovery code; nothing was changed")]
+    #[error("wrong passphrase, PIN, recovery code or device key; nothing was changed")]
     WrongSecret,
     /// Certificates of another authority than the one this vault has joined.
     #[error("this vault has joined another hub, and keeps to that one")]
