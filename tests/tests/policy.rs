@@ -7,6 +7,7 @@ use pocketchart_core::access::{
 };
 use pocketchart_core::crypto::sign::SigningKey;
 use pocketchart_core::fhir::history::{HistoryQuery, Scope};
+use pocketchart_core::fhir::params::Profile;
 use pocketchart_core::fhir::search::Query;
 use pocketchart_core::fhir::{ResourceId, ResourceType};
 use pocketchart_tests::*;
@@ -78,6 +79,8 @@ impl Clinic {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let (owner, _) = make_vault(home.path());
+        owner.set_profile(Profile::Full).unwrap();
+        assert!(owner.reindex(|_| true).unwrap());
         owner.serve().unwrap();
         let clinic = Self { owner, _home: home };
         for text in [
@@ -648,6 +651,9 @@ fn roles_may_do_what_the_table_in_the_docs_says() {
     };
     let writes = |text: String| move |guard: &Guard| put(guard, &text).is_ok();
     let must = |action| move |guard: &Guard| guard.must(action).is_ok();
+    let export = |guard: &Guard| guard.export("all", |_| Ok::<_, AccessError>(())).ok();
+    assert_eq!(export(&clinic.a()), Some(5));
+    assert_eq!(export(&clinic.of(Role::NURSE)), None);
     assert_eq!(all(&sees("Observation/oa1")), "xxx---x");
     assert_eq!(all(&sees("Patient/a")), "xxxx--x");
     assert_eq!(all(&sees("Patient/b")), "-xxx--x");
@@ -669,9 +675,6 @@ fn roles_may_do_what_the_table_in_the_docs_says() {
         "-----x-"
     );
     assert_eq!(all(&|guard| guard.check().is_ok()), "-----x-");
-    let export = |guard: &Guard| guard.export("all", |_| Ok::<_, AccessError>(())).ok();
-    assert_eq!(export(&clinic.a()), Some(5));
-    assert_eq!(export(&clinic.of(Role::NURSE)), None);
     // A role that no policy knows, and a patient who is bound to none.
     let stranger = clinic.of(Role::named("janitor"));
     assert!(stranger.search(&query("Practitioner")).is_err());
