@@ -680,7 +680,7 @@ fn roles_may_do_what_the_table_in_the_docs_says() {
     assert!(stranger.search(&query("Practitioner")).is_err());
     let unbound = clinic.of(Role::PATIENT);
     assert!(ids(&unbound, "Observation").is_empty());
-    assert_eq!(ids(&unbound, "Practitioner"), ["Practitioner/dr"]);
+    assert_eq!(ids(&unbound, "Practitioner?_id=dr"), ["Practitioner/dr"]);
 }
 
 #[test]
