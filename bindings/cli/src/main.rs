@@ -65,8 +65,10 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Bench => commands::bench::run(global),
         Command::Status => commands::status::run(global),
         Command::Policy { command } => commands::policy::run(global, command),
-        Command::Hub { listen, ready_file } => {
-            commands::hub::run(global, *listen, ready_file.as_deref())
-        }
+        Command::Join { code, once } => commands::join::run(global, code, *once),
+        Command::Hub(hub) => match &hub.command {
+            None => commands::hub::run(global, hub),
+            Some(command) => commands::operate::run(global, command),
+        },
     }
 }

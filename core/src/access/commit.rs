@@ -291,6 +291,12 @@ impl Guard {
                 ran.map(|()| commit.results)
             })
         });
+        if let Err(AccessError::Change(refused)) = &result
+            && let Some(write) = writes.get(at)
+        {
+            self.note_refused(&write.what(), refused.code())
+                .map_err(|error| (at, error))?;
+        }
         let results = result.map_err(|error| (at, error))?;
         let mut done = Vec::with_capacity(results.len());
         for (at, (result, write)) in results.into_iter().zip(writes).enumerate() {
@@ -573,7 +579,10 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 }
                 let text = match plans[at].take() {
                     Some(Plan::Put(_, text)) => text,
-                    Some(Plan::Patch(name, patch)) => Cow::Owned(this.patched(&name, patch)?),
+                    Some(Plan::Patch(name, patch)) => {
+                        this.tx.serve_check(&name, &write.condition)??;
+                        Cow::Owned(this.patched(&name, patch)?)
+                    }
                     _ => return Ok(()),
                 };
                 let (text, asks) = this.linked(text);

@@ -44,7 +44,7 @@ impl Guard {
             self.note(AuditKind::Import, file, Some(digest), None)?;
         }
         let changes = self.change_ids(batch.len(), how)?;
-        let signer = self.signer()?;
+        let signer = if how.as_edits { self.signer()? } else { None };
         self.transfer(how, |tx| {
             self.judge_import(tx, batch)?;
             if !how.as_edits {
@@ -77,7 +77,7 @@ impl Guard {
             None,
         )?;
         let changes = self.change_ids(names.len(), how)?;
-        let signer = self.signer()?;
+        let signer = if how.as_edits { self.signer()? } else { None };
         self.transfer(how, |tx| {
             if !how.as_edits {
                 return Ok(tx.change_imported(names, how.at.epoch_ms(), change)?);
