@@ -116,6 +116,11 @@ pub(crate) enum Command {
     Bench,
     /// What is in the vault and what waits
     Status,
+    /// Who may do what: show it, check another, put another into force
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
     /// Who saw or changed what: the audit trail, newest entry first
     Audit(Audit),
     /// Join a hub with the code its operator shows; it can be typed again after an interruption
@@ -311,6 +316,29 @@ pub(crate) enum PersonCommand {
     List,
     /// Open the vault for this person from now on ("owner": for its owner)
     Switch { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// The policy in force, in words
+    Show {
+        /// Only this role, such as nurse
+        #[arg(long)]
+        role: Option<String>,
+        /// The shipped policy as JSON, to begin one's own with
+        #[arg(long, conflicts_with = "role")]
+        raw: bool,
+    },
+    /// Whether a policy is sound, and what each role would gain and lose
+    Check {
+        /// JSON
+        file: PathBuf,
+    },
+    /// Put a policy into force: JSON is signed with this vault's own authority, a signed text is taken as it is
+    Install {
+        /// JSON, or a signed policy
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, clap::Args)]

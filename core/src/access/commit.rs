@@ -9,6 +9,7 @@ use super::audit::{AuditKind, Change};
 use super::authorship::{self, Author};
 use super::concerned::{self, Writing};
 use super::note::{Digested, Note};
+use super::policy::{Action, Judged, Wish, books};
 use super::records::Page;
 use super::{AccessError, Actor, Guard};
 use crate::fhir::links::{Follower, Target, is_urn, with_id};
@@ -146,6 +147,9 @@ pub enum Unfit {
     #[error(transparent)]
     Patch(#[from] PatchError),
 }
+
+/// A text whose conditional references are still to be looked up: of which write, and what stood there.
+type Asking = (usize, String, Option<String>);
 
 enum Match {
     None,
@@ -311,6 +315,7 @@ impl Guard {
                     names: HashSet::new(),
                     links: HashMap::new(),
                     follower: Follower::default(),
+                    appointments: Vec::new(),
                     at: 0,
                 };
                 let ran = commit.run();
@@ -318,6 +323,9 @@ impl Guard {
                 ran.map(|()| (commit.results, commit.whose))
             })
         });
+        if let Err(AccessError::NotAllowed(refusal)) = &result {
+            self.note_refusal(refusal).map_err(|error| (at, error))?;
+        }
         if let Err(AccessError::Change(refused)) = &result
             && let Some(write) = writes.get(at)
         {
@@ -390,9 +398,12 @@ impl Guard {
                 Done::Version(version)
             }
             Some(Raw::Found(found, patients)) => match &write.act {
-                Act::Read(Asked::Search(query)) => {
-                    Done::Page(Box::new(self.released(query, *found, patients)?))
-                }
+                Act::Read(Asked::Search(query)) => Done::Page(Box::new(self.released(
+                    Action::Search,
+                    query,
+                    *found,
+                    patients,
+                )?)),
                 _ => Done::Nothing,
             },
         })
@@ -465,6 +476,8 @@ struct Commit<'r, 't, 'c, 'a> {
     /// What entries call each other, and what that leads to.
     links: HashMap<String, Reference>,
     follower: Follower,
+    /// Texts of the Appointments that are written: a Slot may only be taken together with one.
+    appointments: Vec<String>,
     /// The write that is looked at.
     at: usize,
 }
@@ -507,6 +520,12 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 _ => return Ok(()),
             };
             this.once(&name)?;
+            let old = this.standing(&name)?;
+            if this.judge(at, &name, old.as_deref(), None)? == Judged::Absent {
+                let nothing = this.tx.serve_delete_of_nothing(&name, &write.condition)??;
+                debug_assert!(nothing.is_none());
+                return Ok(());
+            }
             let authors = &this.authors[at];
             authorship::must_fit(this.tx, &name, &write.condition, authors)?;
             let deleted = this
@@ -638,8 +657,16 @@ impl<'t> Commit<'_, 't, '_, '_> {
     }
 
     /// Stores what was planned. Answers with the texts whose conditional references are still to be looked up.
-    fn store(&mut self, plans: Vec<Plan<'t>>) -> Result<Vec<(usize, String)>, AccessError> {
+    fn store(&mut self, plans: Vec<Plan<'t>>) -> Result<Vec<Asking>, AccessError> {
         let mut plans: Vec<Option<Plan<'t>>> = plans.into_iter().map(Some).collect();
+        for plan in plans.iter().flatten() {
+            if let Plan::Put(name, text) = plan
+                && name.kind.name() == "Appointment"
+            {
+                let (text, _) = self.linked(Cow::Borrowed(text.as_ref()));
+                self.appointments.push(text.into_owned());
+            }
+        }
         let mut asking = Vec::new();
         for turn in [Turn::Create, Turn::Update] {
             self.each(|this, at, write| {
@@ -657,6 +684,11 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 let (text, asks) = this.linked(text);
                 let resource = Resource::parse_text(&text)?;
                 strict::check(&text)?;
+                let old = this.standing(resource.name())?;
+                // What a conditional reference leads to decides whose record it is: then it is judged once that is known.
+                if !asks {
+                    this.judge(at, resource.name(), old.as_deref(), Some(&resource))?;
+                }
                 let authors = &this.authors[at];
                 authorship::must_fit(this.tx, resource.name(), &write.condition, authors)?;
                 let put = this
@@ -665,12 +697,41 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 authorship::note(this.tx, &put, authors)?;
                 this.results[at] = Some(Raw::Written(put));
                 if asks {
-                    asking.push((at, text.into_owned()));
+                    asking.push((at, text.into_owned(), old));
                 }
                 Ok(())
             })?;
         }
         Ok(asking)
+    }
+
+    /// What stands under a name, whoever may see it.
+    fn standing(&self, name: &Reference) -> Result<Option<String>, AccessError> {
+        let standing = self.tx.standing(&Guard::on_first_peer(name))?;
+        Ok(standing.map(|record| record.text))
+    }
+
+    fn judge(
+        &self,
+        at: usize,
+        name: &Reference,
+        old: Option<&str>,
+        new: Option<&Resource<'_>>,
+    ) -> Result<Judged, AccessError> {
+        let condition = &self.writes[at].condition;
+        let wish = Wish {
+            expects_version: condition.version.is_some() || condition.present,
+            ..Wish::served(name, new, &self.guard.actor)
+        };
+        let authors: Vec<&Actor> = self.authors[at]
+            .iter()
+            .map(|author| &author.actor)
+            .collect();
+        let mut is_booked = false;
+        for text in &self.appointments {
+            is_booked |= books(Some(&Resource::parse_text(text)?), name);
+        }
+        self.guard.judge_served(&wish, &authors, old, is_booked)
     }
 
     fn patched(&self, name: &Reference, patch: &Patch) -> Result<String, AccessError> {
@@ -705,9 +766,9 @@ impl<'t> Commit<'_, 't, '_, '_> {
     }
 
     /// Looks conditional references up in what is there now, this transaction's own records among it.
-    fn settle_references(&mut self, asking: Vec<(usize, String)>) -> Result<(), AccessError> {
+    fn settle_references(&mut self, asking: Vec<Asking>) -> Result<(), AccessError> {
         let mut known: HashMap<String, Reference> = HashMap::new();
-        for (at, text) in asking {
+        for (at, text, old) in asking {
             self.at = at;
             self.tx.make_searchable()?;
             let mut failed = None;
@@ -733,6 +794,7 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 return Err(error);
             }
             let resource = Resource::parse_text(&followed.text)?;
+            self.judge(at, resource.name(), old.as_deref(), Some(&resource))?;
             if let Some(Raw::Written(committed)) = &mut self.results[at] {
                 self.tx.serve_restate(committed, &resource)??;
             }
@@ -780,17 +842,25 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 return Ok(());
             };
             let gone_or_unknown = |name: &Reference| -> Result<AccessError, AccessError> {
-                Ok(match this.tx.is_gone(name)? {
+                let view = this.guard.view(Action::Read);
+                Ok(match this.tx.as_seen(&view).is_gone(name)? {
                     true => Unfit::Gone(name.clone()).into(),
                     false => Unfit::Unknown(name.clone()).into(),
                 })
             };
+            let action = match asked {
+                Asked::Record(name) => this.guard.may_at_all(Action::Read, name.kind)?,
+                Asked::Version(name, _) => this.guard.may_at_all(Action::History, name.kind)?,
+                Asked::Search(query) => this.guard.may_at_all(Action::Search, query.kind)?,
+            };
+            let view = this.guard.view(action);
+            let reader = this.tx.as_seen(&view);
             let raw = match asked {
-                Asked::Record(name) => match this.tx.record(&Guard::on_first_peer(name))? {
+                Asked::Record(name) => match reader.record(&Guard::on_first_peer(name))? {
                     Some(record) => Raw::Record(Box::new(record)),
                     None => return Err(gone_or_unknown(name)?),
                 },
-                Asked::Version(name, number) => match this.tx.version(name, *number)? {
+                Asked::Version(name, number) => match reader.version(name, *number)? {
                     Some(version) if version.text.is_some() => Raw::Version(Box::new(version)),
                     Some(_) => return Err(Unfit::Gone(name.clone()).into()),
                     None => return Err(Unfit::Unknown(name.clone()).into()),
@@ -798,9 +868,9 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 Asked::Search(query) => {
                     this.tx.make_searchable()?;
                     let now = this.guard.shared.clock.now();
-                    let found = this.tx.search(query, None, now)?;
+                    let found = reader.search(query, None, now)?;
                     let all = found.records.iter().chain(&found.included);
-                    let patients = concerned::on(this.tx, all)?;
+                    let patients = concerned::on(&reader, all)?;
                     Raw::Found(Box::new(found), patients)
                 }
             };

@@ -100,6 +100,24 @@ impl Writing {
         })
     }
 
+    /// Records that belong together are stored: one entry about them all.
+    pub(super) fn of_puts(
+        reader: &Reader<'_>,
+        resources: &[Resource<'_>],
+    ) -> Result<Self, StoreError> {
+        if let [one] = resources {
+            return Self::of_put(reader, one);
+        }
+        let mut patients = Vec::new();
+        for resource in resources {
+            patients = and(patients, &Self::of_put(reader, resource)?.patients);
+        }
+        Ok(Self {
+            patients,
+            ..Self::named(format!("{} records together", resources.len()))
+        })
+    }
+
     /// A record is deleted.
     pub(super) fn of_delete(reader: &Reader<'_>, name: &Reference) -> Result<Self, StoreError> {
         let (_, patients) = before(reader, name)?;

@@ -2,7 +2,7 @@
 
 use super::authorship::ChangeRefused;
 use super::people::PeopleError;
-use super::{AuditError, BadCursor, Unfit};
+use super::{AuditError, BadCursor, BadPolicy, Refusal, Unfit};
 use crate::fhir::InvalidResource;
 use crate::fhir::strict::NotStrict;
 use crate::rng::NoRandomness;
@@ -29,12 +29,6 @@ pub enum AccessError {
         "this vault belongs to a device (changes wait in it, or it syncs with a server): make one for the hub"
     )]
     VaultOfADevice,
-    /// This person may not do that, by this rule.
-    #[error("not allowed: {rule}")]
-    MayNot {
-        /// The rule, in words; not what it hides.
-        rule: &'static str,
-    },
     /// Other slots would have to go too, and nobody agreed to that.
     #[error(
         "the vault's root key changes with it, so that {} would be dropped: give their secrets along, or agree to drop \
@@ -83,6 +77,12 @@ pub enum AccessError {
     /// A write's precondition did not hold.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The policy does not allow it.
+    #[error(transparent)]
+    NotAllowed(#[from] Refusal),
+    /// A policy was not installed.
+    #[error(transparent)]
+    Policy(#[from] BadPolicy),
     /// A page link is not from this search.
     #[error(transparent)]
     Cursor(#[from] BadCursor),

@@ -3,11 +3,13 @@
 use super::audit::{AuditError, AuditKind, AuditLog, State, Watch};
 use super::keys::actor_of;
 pub(super) use super::note::Digested;
+use super::policy::{self, Action, InForce, VaultAction};
 use super::{AccessError, Actor, Person};
 use crate::clock::Clock;
 use crate::crypto::passphrase_hash::Cost;
 use crate::crypto::{Key, SecretText};
 use crate::fhir::Instant;
+use crate::rng;
 use crate::store::{Durability, Permit, Reader, Store, StoreError, Tx};
 use crate::vault::{self, RecoveryCode, Secret, Vault, VaultError};
 use std::path::Path;
@@ -38,6 +40,8 @@ pub(super) struct Shared {
     /// The device's id, once it was asked for.
     pub(super) device: OnceLock<String>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Who may do what.
+    pub(super) policy: RwLock<Arc<InForce>>,
 }
 
 /// What a lock closes and zeroes.
@@ -45,6 +49,8 @@ pub(super) struct Open {
     pub(super) store: Store,
     audit: Mutex<AuditLog>,
     pub(super) cursor_key: Key,
+    /// Of this opening: page links of another are refused.
+    pub(super) opening: [u8; 16],
     /// Last, so that the files are closed before the vault's lock is given up.
     pub(super) vault: Vault,
 }
@@ -126,6 +132,7 @@ impl Guard {
             store,
             audit: Mutex::new(audit),
             cursor_key: vault.cursor_key(),
+            opening: rng::make_bytes()?,
             vault,
         };
         let shared = Shared {
@@ -137,6 +144,7 @@ impl Guard {
             sync_turn: tokio::sync::Mutex::new(()),
             device: OnceLock::new(),
             clock,
+            policy: RwLock::new(Arc::new(policy::shipped())),
         };
         let guard = Self {
             shared: Arc::new(shared),
@@ -144,6 +152,7 @@ impl Guard {
             holder: 0,
         };
         guard.note_lost_changes()?;
+        guard.load_policy()?;
         guard.note(AuditKind::Unlock, "", None, None)?;
         guard.settle_tries()?;
         Ok(guard)
@@ -153,7 +162,7 @@ impl Guard {
     /// the store's revision goes on behind the lost ones: else new changes would take their numbers, and the loss would
     /// no longer show.
     fn note_lost_changes(&self) -> Result<(), AccessError> {
-        let revision = self.read(|reader| reader.revision())?;
+        let revision = self.read_for_device(|reader| reader.revision())?;
         let (acknowledged, newest) = self.with_audit(|log| log.acknowledged())?;
         if revision >= acknowledged {
             return Ok(());
@@ -220,6 +229,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn accept_loss(&self) -> Result<(), AccessError> {
+        self.must(VaultAction::Upkeep)?;
         self.audited(AuditKind::Write, "loss accepted", |guard| {
             guard.with_audit(|log| log.forget_loss())?;
             guard.forget_missed()?;
@@ -255,8 +265,26 @@ impl Guard {
         noted
     }
 
-    /// Reads from the store.
+    /// Reads from the store what this person may read.
     pub(super) fn read<R, E: From<StoreError> + Into<AccessError>>(
+        &self,
+        body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
+    ) -> Result<R, AccessError> {
+        self.read_where(Action::Read, body)
+    }
+
+    /// Reads from the store what this person may see where `action` is done.
+    pub(super) fn read_where<R, E: From<StoreError> + Into<AccessError>>(
+        &self,
+        action: Action,
+        body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
+    ) -> Result<R, AccessError> {
+        self.read_any(action, body)?.map_err(Into::into)
+    }
+
+    /// Reads for the device itself, whoever has it in hand: what a sync sends, what a rebuild looks at. Nothing of it may
+    /// be handed to the person.
+    pub(super) fn read_for_device<R, E: From<StoreError> + Into<AccessError>>(
         &self,
         body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
     ) -> Result<R, AccessError> {
@@ -267,23 +295,27 @@ impl Guard {
         })
     }
 
-    /// As [`Guard::read`], for a body with an error of its own.
+    /// As [`Guard::read_where`], for a body with an error of its own.
     pub(super) fn read_any<R, E: From<StoreError>>(
         &self,
+        action: Action,
         body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
     ) -> Result<Result<R, E>, AccessError> {
-        self.with_open(|open| Ok(open.store.read(&Permit::granted(), body)))
+        let permit = Permit::seeing(self.view(action));
+        self.with_open(|open| Ok(open.store.read(&permit, body)))
     }
 
-    /// Writes to the store.
+    /// Writes to the store. What the body reads through the store's public functions is what this person may read; what
+    /// it writes was judged, or is the device's own.
     pub(super) fn write<R, E: From<StoreError> + Into<AccessError>>(
         &self,
         durability: Durability,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
     ) -> Result<(R, i64), AccessError> {
+        let permit = Permit::seeing(self.view(Action::Search));
         self.with_open(|open| {
             open.store
-                .write(&Permit::granted(), durability, body)
+                .write(&permit, durability, body)
                 .map_err(Into::into)
         })
     }

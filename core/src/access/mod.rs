@@ -21,6 +21,7 @@ mod joined;
 mod keys;
 mod note;
 pub mod people;
+mod policy;
 mod records;
 mod rekey;
 mod secrets;
@@ -34,7 +35,7 @@ mod upkeep;
 pub use actor::{Actor, Person, Role};
 pub use audit::{
     Anchor, AnchorError, AnchorFinding, AnchorPlace, AnchorPlaceError, AuditEntry, AuditError,
-    AuditKind, Change, Head, Missed, TrailFilter, TrailPage, may_read_audit,
+    AuditKind, Change, Head, Missed, TrailFilter, TrailPage,
 };
 pub use authorship::ChangeRefused;
 pub use certificate::{BadCertificate, Certificate};
@@ -44,6 +45,10 @@ pub use error::AccessError;
 pub use guard::{Guard, LostChanges};
 pub use history::HistoryPage;
 pub use keys::{Opening, PersonSummary};
+pub use policy::{
+    Action, Allows, BadPolicy, Facility, InvalidPolicy, Policy, Refusal, RoleChange, Rule, Scope,
+    Transition, VaultAction, Why, read_policy, sign_policy,
+};
 pub use records::Page;
 pub use rekey::{Absent, Rekeyed};
 pub use serve::Fetched;

@@ -94,7 +94,11 @@ impl Guard {
         write: impl FnOnce(&Self) -> Result<(R, i64), E>,
     ) -> Result<R, AccessError> {
         self.enter(writing.note(AuditKind::Write))?;
-        let (answer, revision) = write(self).map_err(Into::into)?;
+        let written = write(self).map_err(Into::into);
+        if let Err(AccessError::NotAllowed(refusal)) = &written {
+            self.note_refusal(refusal)?;
+        }
+        let (answer, revision) = written?;
         let after = Note {
             revision: Some(revision),
             ..writing.note(AuditKind::Written)

@@ -5,6 +5,7 @@ use super::change::Signer;
 use super::concerned::{self, Writing};
 use super::cursor::FirstPage;
 use super::note::{Digested, Note};
+use super::policy::{Action, Judged, VaultAction, Wish};
 use super::{AccessError, Guard, cursor};
 use crate::fhir::search::Query;
 use crate::fhir::{Reference, Resource};
@@ -29,11 +30,12 @@ pub struct Page {
 }
 
 impl Guard {
-    /// The record called `name`. `None`: there is none here.
+    /// The record called `name`. `None`: there is none here that this person may read.
     ///
     /// # Errors
     /// [`AccessError`]; an ambiguous name (several servers) is one.
     pub fn get(&self, name: &Reference) -> Result<Option<Record>, AccessError> {
+        self.must_at_all(Action::Read, name.kind)?;
         let (record, patients) = self.read(|reader| {
             let record = match reader.find(name)? {
                 Some(whole) => reader.record(&whole)?,
@@ -57,30 +59,37 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; a page link that is not from this search is one.
     pub fn search(&self, query: &Query) -> Result<Page, AccessError> {
+        self.search_where(Action::Search, query)
+    }
+
+    /// As [`Guard::search`], of what this person may see where `action` is done.
+    pub(crate) fn search_where(&self, action: Action, query: &Query) -> Result<Page, AccessError> {
+        self.must_at_all(action, query.kind)?;
         let after = query.cursor.as_deref();
         let after = after
-            .map(|sealed| self.unsealed(query, sealed))
+            .map(|sealed| self.unsealed(action, query, sealed))
             .transpose()?;
         let now = self.shared.clock.now();
-        let (found, patients) = self.read(|reader| {
+        let (found, patients) = self.read_where(action, |reader| {
             let found = reader.search(query, after.as_ref(), now)?;
             let all = found.records.iter().chain(&found.included);
             let patients = concerned::on(reader, all)?;
             Ok::<_, StoreError>((found, patients))
         })?;
-        self.released(query, found, patients)
+        self.released(action, query, found, patients)
     }
 
     /// What was found, as it goes out: its link sealed, and written to the trail. `patients`: whose records they are.
     pub(super) fn released(
         &self,
+        action: Action,
         query: &Query,
         found: Found,
         patients: Vec<String>,
     ) -> Result<Page, AccessError> {
         let mut next = None;
         if let Some(position) = &found.next {
-            let cursor = Some(self.sealed(query, position)?);
+            let cursor = Some(self.sealed(action, query, position)?);
             next = Some(Query {
                 cursor,
                 ..query.clone()
@@ -104,33 +113,43 @@ impl Guard {
         })
     }
 
-    /// The place a page ended at, for this person alone.
+    /// The place a page ended at, for this session alone.
     pub(super) fn sealed(
         &self,
+        action: Action,
         query: &impl FirstPage,
         position: &impl Serialize,
     ) -> Result<String, AccessError> {
-        let person = self.actor.person.id();
-        self.with_open(|open| Ok(cursor::seal(&open.cursor_key, person, query, position)?))
+        let version = self.in_force().version();
+        self.with_open(|open| {
+            let bound = cursor::bound_to(&self.actor, action, version, &open.opening, query);
+            Ok(cursor::seal(&open.cursor_key, &bound, position)?)
+        })
     }
 
     /// The place a page starts at.
     pub(super) fn unsealed<P: DeserializeOwned>(
         &self,
+        action: Action,
         query: &impl FirstPage,
         sealed: &str,
     ) -> Result<P, AccessError> {
-        let person = self.actor.person.id();
-        self.with_open(|open| Ok(cursor::open(&open.cursor_key, person, query, sealed)?))
+        let version = self.in_force().version();
+        self.with_open(|open| {
+            let bound = cursor::bound_to(&self.actor, action, version, &open.opening, query);
+            Ok(cursor::open(&open.cursor_key, &bound, sealed)?)
+        })
     }
 
-    /// How the store would find a first page: the plans of its statements. Nothing is released.
+    /// How the store would find a first page: the plans of its statements. Nothing is released. Which way it goes is
+    /// decided by how many rows there are, whoever may see them, so this is for those who look after the vault.
     ///
     /// # Errors
     /// [`AccessError`].
     pub fn explain(&self, query: &Query) -> Result<Vec<String>, AccessError> {
+        self.must(VaultAction::Upkeep)?;
         let now = self.shared.clock.now();
-        self.read(|reader| reader.explain(query, now))
+        self.read_where(Action::Search, |reader| reader.explain(query, now))
     }
 
     /// Stores what this person wrote, and queues it for the server it belongs to.
@@ -138,16 +157,49 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; then nothing was stored.
     pub fn put(&self, resource: &Resource<'_>) -> Result<Saved, AccessError> {
-        let (change_id, signer) = (rng::make_uuid()?, self.signer()?);
-        let writing = self.read(|reader| Writing::of_put(reader, resource))?;
+        let saved = self.put_together(std::slice::from_ref(resource))?;
+        // One was given.
+        Ok(saved.into_iter().next().unwrap_or(Saved::Unchanged))
+    }
+
+    /// As [`Guard::put`], for records that belong together, such as an Appointment and its Slot: all of them, or none.
+    ///
+    /// # Errors
+    /// [`AccessError`]; then nothing was stored.
+    pub fn put_together(&self, resources: &[Resource<'_>]) -> Result<Vec<Saved>, AccessError> {
+        let signer = self.signer()?;
+        let writing = self.read(|reader| Writing::of_puts(reader, resources))?;
+        let ids = resources.iter().map(|_| rng::make_uuid());
+        let ids: Vec<String> = ids.collect::<Result<_, _>>()?;
         self.written_as(&writing, |guard| {
             guard.write(Durability::Full, |tx| {
-                let peer = match tx.find(resource.name())? {
-                    Some(name) => name.peer,
-                    // Written again after a deletion that waits: it goes back to where it was.
-                    None => tx.edited_on(resource.name())?.unwrap_or(PeerId::FIRST),
-                };
-                tx.put_local(peer, resource, guard.author(&change_id, signer.as_ref()))
+                let mut wishes = Vec::with_capacity(resources.len());
+                for resource in resources {
+                    let name = resource.name().clone();
+                    let peer = match tx.place_of(&name)? {
+                        Some(name) => name.peer,
+                        // Written again after a deletion that waits: it goes back to where it was.
+                        None => tx.edited_on(&name)?.unwrap_or(PeerId::FIRST),
+                    };
+                    wishes.push(Wish {
+                        name: RecordName {
+                            peer,
+                            reference: name,
+                        },
+                        new: Some(resource),
+                        actor: &guard.actor,
+                        expects_version: false,
+                    });
+                }
+                guard
+                    .judge(tx, false, &wishes)
+                    .map_err(|(_, error)| error)?;
+                let mut saved = Vec::with_capacity(resources.len());
+                for ((wish, resource), id) in wishes.iter().zip(resources).zip(&ids) {
+                    let author = guard.author(id, signer.as_ref());
+                    saved.push(tx.put_local(wish.name.peer, resource, author)?);
+                }
+                Ok::<_, AccessError>(saved)
             })
         })
     }
@@ -160,9 +212,20 @@ impl Guard {
         let (change_id, signer) = (rng::make_uuid()?, self.signer()?);
         let writing = self.read(|reader| Writing::of_delete(reader, name))?;
         self.written_as(&writing, |guard| {
-            guard.write(Durability::Full, |tx| match tx.find(name)? {
-                Some(whole) => tx.delete_local(&whole, guard.author(&change_id, signer.as_ref())),
-                None => Ok(None),
+            guard.write(Durability::Full, |tx| {
+                let whole = tx.place_of(name)?;
+                let whole = whole.unwrap_or_else(|| Self::on_first_peer(name));
+                let wish = Wish {
+                    name: whole.clone(),
+                    new: None,
+                    actor: &guard.actor,
+                    expects_version: false,
+                };
+                let judged = guard.judge(tx, false, &[wish]);
+                if judged.map_err(|(_, error)| error)? == [Judged::Absent] {
+                    return Ok::<_, AccessError>(None);
+                }
+                Ok(tx.delete_local(&whole, guard.author(&change_id, signer.as_ref()))?)
             })
         })
     }

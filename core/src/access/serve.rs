@@ -3,6 +3,7 @@
 use super::audit::AuditKind;
 use super::concerned;
 use super::note::{Digested, Note};
+use super::policy::{Action, VaultAction};
 use super::{AccessError, Guard};
 use crate::fhir::Reference;
 use crate::store::{Durability, Record, StoreError};
@@ -38,6 +39,7 @@ impl Guard {
     /// [`AccessError::VaultOfADevice`] when something in it waits for a server, or a server is known: a record without a
     /// version, or with another server's, would be overwritten unseen.
     pub fn serve(&self) -> Result<(), AccessError> {
+        self.must(VaultAction::Settings)?;
         self.written("serve", |guard| {
             guard.write(Durability::Full, |tx| {
                 if !tx.pending(None)?.is_empty() || !tx.peers()?.is_empty() {
@@ -64,6 +66,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn fetch(&self, name: &Reference) -> Result<Fetched, AccessError> {
+        self.must_at_all(Action::Read, name.kind)?;
         let whole = Self::on_first_peer(name);
         let (fetched, patients) = self.read(|reader| {
             let record = reader.record(&whole)?;

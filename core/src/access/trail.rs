@@ -1,9 +1,8 @@
 //! Reading the audit trail: who may, and that they did.
 
-use super::audit::{
-    self, AuditEntry, AuditError, AuditKind, AuditReader, TrailFilter, TrailPage, may_read_audit,
-};
+use super::audit::{self, AuditEntry, AuditError, AuditKind, AuditReader, TrailFilter, TrailPage};
 use super::note::{Digested, Note, RunningDigest};
+use super::policy::VaultAction;
 use super::{AccessError, Guard};
 use crate::fhir::ResourceId;
 use crate::fhir::instant::Span;
@@ -17,9 +16,9 @@ impl Guard {
     /// One page of the trail, newest entry first. That it was read is an entry itself, written before this answers.
     ///
     /// # Errors
-    /// [`AccessError::MayNot`] for whoever may not read it, which is noted too.
+    /// [`AccessError::NotAllowed`] for whoever may not read it, which is noted too.
     pub fn trail(&self, filter: &TrailFilter) -> Result<TrailPage, AccessError> {
-        self.must_be_allowed(filter.patient.as_ref(), &filter.words())?;
+        self.must_be_allowed(filter.patient.as_ref())?;
         if filter.patient.is_some() || filter.person.is_some() {
             while !self.with_audit(|log| log.index_step())? {}
         }
@@ -60,7 +59,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError::Audit`]: where it does not hold.
     pub fn verify_trail(&self) -> Result<i64, AccessError> {
-        self.must_be_allowed(None, "verify")?;
+        self.must_be_allowed(None)?;
         self.note(AuditKind::Check, "audit trail", None, None)?;
         self.verify_chain()
     }
@@ -83,7 +82,7 @@ impl Guard {
         mut take: impl FnMut(&str) -> Result<(), E>,
     ) -> Result<u64, E> {
         const WHAT: &str = "audit trail";
-        self.must_be_allowed(None, "export")?;
+        self.must_be_allowed(None)?;
         self.note(AuditKind::Export, WHAT, None, None)?;
         let mut digest = RunningDigest::default();
         let exported = self.export_events(|text| {
@@ -124,14 +123,12 @@ impl Guard {
         Ok(())
     }
 
-    fn must_be_allowed(&self, patient: Option<&ResourceId>, what: &str) -> Result<(), AccessError> {
-        if may_read_audit(&self.actor, patient) {
+    /// Whoever the policy lets, and a patient about themselves.
+    fn must_be_allowed(&self, patient: Option<&ResourceId>) -> Result<(), AccessError> {
+        if audit::is_own(&self.actor, patient) {
             return Ok(());
         }
-        const RULE: &str =
-            "the audit trail is for the owner and the auditor, and for a patient about themselves";
-        self.note_refused(&format!("audit trail {what}"), RULE)?;
-        Err(AccessError::MayNot { rule: RULE })
+        self.must(VaultAction::Audit)
     }
 
     /// All of it, oldest entry first, without a trace.

@@ -1,7 +1,7 @@
 //! Records into a file.
 
 use super::compact::compact;
-use crate::access::{AccessError, Guard};
+use crate::access::{AccessError, Action, Guard};
 use crate::fhir::search::{InvalidQuery, Query};
 use crate::fhir::{ResourceId, ResourceType};
 use std::ffi::OsString;
@@ -90,7 +90,9 @@ impl Export<'_> {
         line: &mut dyn FnMut(&str) -> Result<(), ExportError>,
     ) -> Result<(), ExportError> {
         self.guard.note_export(&format!("Patient/{id}"))?;
-        for kind in ResourceType::all().filter(|kind| kind.is_about_a_patient()) {
+        for kind in ResourceType::all()
+            .filter(|kind| kind.is_about_a_patient() && self.guard.exports(*kind))
+        {
             let parameter = if kind.name() == "Patient" {
                 "_id"
             } else {
@@ -100,7 +102,7 @@ impl Export<'_> {
                 "{kind}?{parameter}={id}&_count=200"
             ))?);
             while let Some(query) = next {
-                let page = self.guard.search(&query)?;
+                let page = self.guard.search_where(Action::Export, &query)?;
                 page.records
                     .iter()
                     .try_for_each(|record| line(&record.text))?;

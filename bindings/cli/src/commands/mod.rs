@@ -7,6 +7,7 @@ pub(crate) mod join;
 mod keys;
 pub(crate) mod operate;
 pub(crate) mod person;
+pub(crate) mod policy;
 pub(crate) mod record;
 mod rekey;
 pub(crate) mod search;

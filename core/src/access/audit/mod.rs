@@ -26,8 +26,8 @@ pub(super) use anchor::{Kept, State, Watch};
 pub(super) use chain::AuditLog;
 pub use entry::{AuditEntry, AuditKind, Change};
 pub(super) use reader::AuditReader;
-pub(super) use who::as_seen_by;
-pub use who::{TrailFilter, TrailPage, may_read_audit};
+pub use who::{TrailFilter, TrailPage};
+pub(super) use who::{as_seen_by, is_own};
 
 use crate::store::StoreError;
 
