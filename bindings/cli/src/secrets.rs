@@ -69,6 +69,27 @@ fn new_secret(file: Option<&Path>, words: &str, differ: &str) -> Result<SecretTe
     }
 }
 
+/// The passphrase in a file.
+pub(crate) fn passphrase_in(file: &Path) -> Result<Secret, Failure> {
+    Ok(Secret::Passphrase(secret(&read_line(file)?)))
+}
+
+/// The recovery code in a file.
+pub(crate) fn recovery_code_in(file: &Path) -> Result<Secret, Failure> {
+    let code = RecoveryCode::parse(&read_line(file)?);
+    let code = code.map_err(|e| Failure::BadSecret(e.to_string()))?;
+    Ok(Secret::Recovery(code))
+}
+
+/// A line that is no secret.
+pub(crate) fn typed(prompt: &str) -> Result<String, Failure> {
+    eprint!("{prompt}");
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line);
+    read.map_err(Failure::file("reading", Path::new("the terminal")))?;
+    Ok(line)
+}
+
 /// Asks for the code that was just shown, so that nobody goes on without having written it down. It stands on the
 /// screen anyway, so the typing is shown too.
 pub(crate) fn confirm(code: &RecoveryCode) -> Result<(), Failure> {

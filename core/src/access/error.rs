@@ -29,6 +29,12 @@ pub enum AccessError {
         "this vault belongs to a device (changes wait in it, or it syncs with a server): make one for the hub"
     )]
     VaultOfADevice,
+    /// This person may not do that, by this rule.
+    #[error("not allowed: {rule}")]
+    MayNot {
+        /// The rule, in words; not what it hides.
+        rule: &'static str,
+    },
     /// Other slots would have to go too, and nobody agreed to that.
     #[error(
         "the vault's root key changes with it, so that {} would be dropped: give their secrets along, or agree to drop \
@@ -101,15 +107,7 @@ impl From<PeopleError> for AccessError {
     }
 }
 
-/// Slots as a person knows them: kind, whose, label.
 fn in_words(slots: &[SlotSummary]) -> String {
-    let words = slots.iter().map(|slot| {
-        let person = if slot.person.is_empty() {
-            "the owner"
-        } else {
-            &slot.person
-        };
-        format!("the {} of {person} (slot {})", slot.kind, slot.id)
-    });
-    words.collect::<Vec<_>>().join(", ")
+    let words: Vec<String> = slots.iter().map(SlotSummary::in_words).collect();
+    words.join(", ")
 }
