@@ -2,13 +2,18 @@
 
 pub mod fake_gate;
 pub mod generate;
+pub mod http;
 pub mod oracle;
 pub mod search_parameters;
 pub mod slow_extract;
+pub mod staff;
 pub mod synthea;
 pub mod vectors;
 
-use pocketchart_core::access::{AccessError, EditState, Guard, PeerId, PeerSettings, Saved};
+use pocketchart_core::access::{
+    AccessError, Actor, AuditEntry, AuditKind, EditState, Guard, PeerId, PeerSettings, Saved,
+    TrailFilter,
+};
 use pocketchart_core::clock::{Clock, SystemClock};
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
@@ -17,7 +22,7 @@ use pocketchart_core::net::Server;
 use pocketchart_core::sync::{Report, SyncError, SyncRun};
 use pocketchart_core::transfer::{Export, Import, ImportReport};
 use pocketchart_core::vault::{InvalidRecoveryCode, RecoveryCode, Secret};
-use pocketchart_hub::Hub;
+use pocketchart_hub::{Hub, Options};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -79,6 +84,27 @@ pub fn name(text: &str) -> Reference {
     Reference::parse(text).unwrap_or_else(|e| fail(&e))
 }
 
+/// The audit trail, oldest entry first, without those that reading it here adds.
+pub fn trail(guard: &Guard) -> Vec<AuditEntry> {
+    let guard = guard.acting_as(Actor::owner());
+    let mut filter = TrailFilter {
+        limit: 200,
+        ..TrailFilter::default()
+    };
+    let mut all = Vec::new();
+    loop {
+        let page = guard.trail(&filter).unwrap_or_else(|e| fail(&e));
+        all.extend(page.entries.into_iter().map(|(_, entry)| entry));
+        match page.next {
+            Some(next) => filter.before = Some(next),
+            None => break,
+        }
+    }
+    all.retain(|entry| entry.kind != AuditKind::Trail);
+    all.reverse();
+    all
+}
+
 /// A resource from its text.
 pub fn resource(text: &str) -> Resource<'_> {
     Resource::parse_text(text).unwrap_or_else(|e| fail(&e))
@@ -106,18 +132,25 @@ pub struct TestHub {
     pub hub: Hub,
     /// The vault behind it.
     pub guard: Guard,
-    ca_pem: String,
-    token: String,
+    /// Its authority.
+    pub ca_pem: String,
+    /// Its admin token.
+    pub token: String,
     _home: tempfile::TempDir,
 }
 
 impl TestHub {
     /// Starts one.
     pub async fn start() -> Self {
+        Self::start_with(Options::default()).await
+    }
+
+    /// Starts one with other limits.
+    pub async fn start_with(options: Options) -> Self {
         let home = tempfile::tempdir().unwrap_or_else(|e| fail(&e));
         let (guard, _) = make_vault(home.path());
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let hub = Hub::start(guard.clone(), home.path(), address)
+        let hub = Hub::start_with(guard.clone(), home.path(), address, options)
             .await
             .unwrap_or_else(|e| fail(&e));
         let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_else(|e| fail(&e));

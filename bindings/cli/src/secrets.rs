@@ -15,12 +15,12 @@ pub(crate) fn to_unlock(global: &Global) -> Result<Option<Secret>, Failure> {
     let ways = [
         global.recovery_code_file.is_some(),
         global.passphrase_file.is_some(),
-        global.pin_file.is_some(),
+        global.pin || global.pin_file.is_some(),
         global.keyring,
     ];
     if ways.into_iter().filter(|given| *given).count() > 1 {
         let both =
-            "--passphrase-file, --recovery-code-file, --pin-file and --keyring exclude each other";
+            "--passphrase-file, --recovery-code-file, --pin and --keyring exclude each other";
         return Err(Failure::Usage(both.into()));
     }
     if global.keyring {
@@ -33,6 +33,9 @@ pub(crate) fn to_unlock(global: &Global) -> Result<Option<Secret>, Failure> {
     }
     if let Some(file) = &global.pin_file {
         return Ok(Some(Secret::Pin(secret(&read_line(file)?))));
+    }
+    if global.pin {
+        return Ok(Some(Secret::Pin(secret(&ask("PIN: ")?))));
     }
     let text = match &global.passphrase_file {
         Some(file) => read_line(file)?,

@@ -2,13 +2,16 @@
 
 use super::audit::AuditKind;
 use super::change::Signer;
+use super::concerned::{self, Writing};
 use super::cursor::FirstPage;
-use super::guard::Digested;
+use super::note::{Digested, Note};
 use super::{AccessError, Guard, cursor};
 use crate::fhir::search::Query;
 use crate::fhir::{Reference, Resource};
 use crate::rng;
-use crate::store::{Author, Durability, Found, PeerId, Record, RecordName, Saved, Signs};
+use crate::store::{
+    Author, Durability, Found, PeerId, Record, RecordName, Saved, Signs, StoreError,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -31,13 +34,21 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; an ambiguous name (several servers) is one.
     pub fn get(&self, name: &Reference) -> Result<Option<Record>, AccessError> {
-        let record = self.read(|reader| match reader.find(name)? {
-            Some(whole) => reader.record(&whole),
-            None => Ok::<_, crate::store::StoreError>(None),
+        let (record, patients) = self.read(|reader| {
+            let record = match reader.find(name)? {
+                Some(whole) => reader.record(&whole)?,
+                None => None,
+            };
+            let patients = concerned::on(reader, &record)?;
+            Ok::<_, StoreError>((record, patients))
         })?;
         // Also a look-up that finds nothing: asking is an act.
         let found = Digested::of(record.iter().map(|record| record.text.as_str()));
-        self.note(AuditKind::Read, &name.to_string(), Some(found), None)?;
+        self.enter(Note {
+            texts: Some(found),
+            patients,
+            ..Note::of(AuditKind::Read, &name.to_string())
+        })?;
         Ok(record)
     }
 
@@ -51,12 +62,22 @@ impl Guard {
             .map(|sealed| self.unsealed(query, sealed))
             .transpose()?;
         let now = self.shared.clock.now();
-        let found = self.read(|reader| reader.search(query, after.as_ref(), now))?;
-        self.released(query, found)
+        let (found, patients) = self.read(|reader| {
+            let found = reader.search(query, after.as_ref(), now)?;
+            let all = found.records.iter().chain(&found.included);
+            let patients = concerned::on(reader, all)?;
+            Ok::<_, StoreError>((found, patients))
+        })?;
+        self.released(query, found, patients)
     }
 
-    /// What was found, as it goes out: its link sealed, and written to the trail.
-    pub(super) fn released(&self, query: &Query, found: Found) -> Result<Page, AccessError> {
+    /// What was found, as it goes out: its link sealed, and written to the trail. `patients`: whose records they are.
+    pub(super) fn released(
+        &self,
+        query: &Query,
+        found: Found,
+        patients: Vec<String>,
+    ) -> Result<Page, AccessError> {
         let mut next = None;
         if let Some(position) = &found.next {
             let cursor = Some(self.sealed(query, position)?);
@@ -70,12 +91,11 @@ impl Guard {
             .iter()
             .chain(&found.included)
             .map(|r| r.text.as_str());
-        self.note(
-            AuditKind::Search,
-            &query.first_page(),
-            Some(Digested::of(released)),
-            None,
-        )?;
+        self.enter(Note {
+            texts: Some(Digested::of(released)),
+            patients,
+            ..Note::of(AuditKind::Search, &query.first_page())
+        })?;
         Ok(Page {
             records: found.records,
             included: found.included,
@@ -119,7 +139,8 @@ impl Guard {
     /// [`AccessError`]; then nothing was stored.
     pub fn put(&self, resource: &Resource<'_>) -> Result<Saved, AccessError> {
         let (change_id, signer) = (rng::make_uuid()?, self.signer()?);
-        self.written(&resource.name().to_string(), |guard| {
+        let writing = self.read(|reader| Writing::of_put(reader, resource))?;
+        self.written_as(&writing, |guard| {
             guard.write(Durability::Full, |tx| {
                 let peer = match tx.find(resource.name())? {
                     Some(name) => name.peer,
@@ -137,27 +158,13 @@ impl Guard {
     /// [`AccessError`]; then nothing was deleted.
     pub fn delete(&self, name: &Reference) -> Result<Option<Saved>, AccessError> {
         let (change_id, signer) = (rng::make_uuid()?, self.signer()?);
-        self.written(&format!("delete {name}"), |guard| {
+        let writing = self.read(|reader| Writing::of_delete(reader, name))?;
+        self.written_as(&writing, |guard| {
             guard.write(Durability::Full, |tx| match tx.find(name)? {
                 Some(whole) => tx.delete_local(&whole, guard.author(&change_id, signer.as_ref())),
                 None => Ok(None),
             })
         })
-    }
-
-    /// A write with its two audit entries: the intent before it, the revision after it.
-    pub(super) fn written<R, E: Into<AccessError>>(
-        &self,
-        what: &str,
-        write: impl FnOnce(&Self) -> Result<(R, i64), E>,
-    ) -> Result<R, AccessError> {
-        self.note(AuditKind::Write, what, None, None)?;
-        let (answer, revision) = write(self).map_err(Into::into)?;
-        match self.note(AuditKind::Written, what, None, Some(revision)) {
-            Ok(()) => Ok(answer),
-            Err(AccessError::Audit(error)) => Err(AccessError::StoredUnnoted(error)),
-            Err(other) => Err(other),
-        }
     }
 
     pub(super) fn author<'a>(

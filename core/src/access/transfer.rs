@@ -3,11 +3,11 @@
 use super::audit::AuditKind;
 use super::change::Signer;
 use super::guard::Digested;
+use super::note::RunningDigest;
 use super::{AccessError, Guard};
 use crate::fhir::{Instant, Reference, Resource, ResourceType};
 use crate::rng;
 use crate::store::{Durability, Imported, PeerId, Reader, Record, StoreError, Tx};
-use sha2::{Digest, Sha256};
 
 /// How an import stores.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +42,7 @@ impl Guard {
             self.note(AuditKind::Import, file, Some(digest), None)?;
         }
         let changes = self.change_ids(batch.len(), how)?;
-        let signer = self.signer()?;
+        let signer = if how.as_edits { self.signer()? } else { None };
         self.transfer(how, |tx| {
             if !how.as_edits {
                 return tx.import(batch, how.at.epoch_ms());
@@ -73,7 +73,7 @@ impl Guard {
             None,
         )?;
         let changes = self.change_ids(names.len(), how)?;
-        let signer = self.signer()?;
+        let signer = if how.as_edits { self.signer()? } else { None };
         self.transfer(how, |tx| {
             if !how.as_edits {
                 return tx.change_imported(names, how.at.epoch_ms(), change);
@@ -126,7 +126,7 @@ impl Guard {
                 take(&record).map_err(Leaving::Taker)
             })
         })?;
-        let count = digest.count;
+        let count = digest.count();
         self.note(AuditKind::Export, what, Some(digest.finish()), None)?;
         match read {
             Ok(()) => Ok(count),
@@ -198,28 +198,5 @@ enum Leaving<E> {
 impl<E> From<StoreError> for Leaving<E> {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
-    }
-}
-
-/// As [`Digested::of`], for texts that come one at a time.
-#[derive(Default)]
-struct RunningDigest {
-    sha: Sha256,
-    count: u64,
-}
-
-impl RunningDigest {
-    fn add(&mut self, text: &str) {
-        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        self.sha.update(length.to_be_bytes());
-        self.sha.update(text);
-        self.count += 1;
-    }
-
-    fn finish(self) -> Digested {
-        Digested {
-            count: self.count,
-            digest: Some(hex::encode(self.sha.finalize())),
-        }
     }
 }

@@ -365,8 +365,11 @@ impl SyncRun<'_> {
             }
             400 | 403 | 404 | 405 | 410 | 413 | 422 => {
                 let codes = outcome::codes(&answer.text).unwrap_or_default();
-                self.guard
-                    .mark_refused(&pending.name, &format!("{} {codes}", answer.status))?;
+                let mut why = format!("{} {codes}", answer.status);
+                if let Some(reason) = outcome::reason(&answer.text) {
+                    why += &format!(" {reason}");
+                }
+                self.guard.mark_refused(&pending.name, &why)?;
                 Ok(Outcome::Refused)
             }
             _ => Err(failed(answer, "a write")),

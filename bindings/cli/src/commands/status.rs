@@ -59,6 +59,9 @@ fn words(status: &Status) -> String {
 fn state(waiting: &Waiting) -> String {
     match waiting.state {
         EditState::Waiting if waiting.sent => "sent, answer not yet known".into(),
+        EditState::Waiting if waiting.refusal.is_some() => {
+            "waits until its author is approved at the hub".into()
+        }
         EditState::Waiting if waiting.deleted => "deletion waits to be sent".into(),
         EditState::Waiting => "waits to be sent".into(),
         EditState::Conflict => {
