@@ -4,7 +4,7 @@ use super::device;
 use super::story::failed;
 use crate::failure::Failure;
 use pocketchart_core::access::people::{EnrolmentCode, Grant};
-use pocketchart_core::access::{AccessError, AuditKind, Guard};
+use pocketchart_core::access::{AccessError, AuditKind, Guard, Role};
 use pocketchart_core::fhir::Resource;
 use pocketchart_core::fhir::bundle::Writer;
 use pocketchart_core::net::Server;
@@ -94,12 +94,17 @@ impl Clinic {
         Ok(())
     }
 
-    /// Who wrote this record, as the hub's audit trail has it: person and role.
-    pub(super) fn writer_of(&self, name: &str) -> Result<Option<(String, String)>, Failure> {
-        let trail = self.guard.audit_trail()?.into_iter().rev();
-        let mut writes = trail.filter(|entry| entry.kind == AuditKind::Written);
-        let last = writes.find(|entry| entry.what == name);
-        Ok(last.map(|entry| (entry.person, entry.role)))
+    /// The device through which somebody in this role wrote last, as the hub's audit trail has it.
+    pub(super) fn device_of_last_write(
+        &self,
+        person: &str,
+        role: &Role,
+    ) -> Result<Option<String>, Failure> {
+        let mut trail = self.guard.audit_trail()?.into_iter().rev();
+        let last = trail.find(|entry| {
+            entry.kind == AuditKind::Written && entry.person == person && entry.role == role.name()
+        });
+        Ok(last.and_then(|entry| entry.device))
     }
 
     /// Sends `lines` to the hub, as any FHIR client would. Answers with the number of transactions.
