@@ -2,6 +2,7 @@
 
 pub mod fake_gate;
 pub mod generate;
+pub mod http;
 pub mod oracle;
 pub mod search_parameters;
 pub mod slow_extract;
@@ -18,7 +19,7 @@ use pocketchart_core::net::Server;
 use pocketchart_core::sync::{Report, SyncError, SyncRun};
 use pocketchart_core::transfer::{Export, Import, ImportReport};
 use pocketchart_core::vault::{InvalidRecoveryCode, RecoveryCode, Secret};
-use pocketchart_hub::Hub;
+use pocketchart_hub::{Hub, Options};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -107,18 +108,25 @@ pub struct TestHub {
     pub hub: Hub,
     /// The vault behind it.
     pub guard: Guard,
-    ca_pem: String,
-    token: String,
+    /// Its authority.
+    pub ca_pem: String,
+    /// Its admin token.
+    pub token: String,
     _home: tempfile::TempDir,
 }
 
 impl TestHub {
     /// Starts one.
     pub async fn start() -> Self {
+        Self::start_with(Options::default()).await
+    }
+
+    /// Starts one with other limits.
+    pub async fn start_with(options: Options) -> Self {
         let home = tempfile::tempdir().unwrap_or_else(|e| fail(&e));
         let (guard, _) = make_vault(home.path());
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let hub = Hub::start(guard.clone(), home.path(), address)
+        let hub = Hub::start_with(guard.clone(), home.path(), address, options)
             .await
             .unwrap_or_else(|e| fail(&e));
         let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_else(|e| fail(&e));

@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Parser, Subcommand};
+use pocketchart_core::access::Person;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -29,7 +30,10 @@ pub(crate) struct Global {
     /// Open the vault with the recovery code in a file
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) recovery_code_file: Option<PathBuf>,
-    /// Open the vault with the PIN in a file, together with the desktop's keyring
+    /// Open the vault with a PIN, together with the desktop's keyring
+    #[arg(long, global = true)]
+    pub(crate) pin: bool,
+    /// Read the PIN from a file instead of asking for it
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) pin_file: Option<PathBuf>,
     /// Open the vault with what the desktop's keyring holds: it proves the login, not a person
@@ -133,6 +137,9 @@ pub(crate) struct Hub {
     /// Write {"url","ca_file","token_file"} here once it serves
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+    /// One line for each request on standard error, without anything of a patient
+    #[arg(long, value_name = "FORM")]
+    pub(crate) log: Option<Log>,
     #[command(subcommand)]
     pub(crate) command: Option<HubCommand>,
 }
@@ -176,6 +183,15 @@ pub(crate) enum HubCommand {
     },
 }
 
+/// How the hub's log is written.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Log {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Vault {
     /// Make a vault; shows its recovery code once
@@ -196,6 +212,60 @@ pub(crate) enum Vault {
         #[command(subcommand)]
         kind: NewSlotKind,
     },
+    /// Give the records a new key, in a new file
+    Rekey,
+    /// Make the records' file as small as what is in it, under a new key
+    Compact,
+    /// Take a slot out for good
+    RemoveSlot {
+        /// As `vault slots` lists it
+        #[arg(value_name = "ID")]
+        id: String,
+        #[command(flatten)]
+        keep: Keep,
+    },
+    /// Replace the recovery code: do it after each use
+    RecoveryCode {
+        #[command(flatten)]
+        keep: Keep,
+    },
+    /// Destroy the vault and everything in it
+    Wipe(WipeOptions),
+}
+
+/// What stays when the root key changes: it can be wrapped anew only for secrets that are at hand.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Keep {
+    /// Keep the slot that this passphrase opens; several times, "nurse1=FILE" for another person's
+    #[arg(long = "keep-passphrase-file", value_name = "[PERSON=]FILE", value_parser = of_person)]
+    pub(crate) passphrases: Vec<(Person, PathBuf)>,
+    /// Keep the recovery code
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keep_recovery_code_file: Option<PathBuf>,
+    /// Drop all slots whose secrets are not given along: their people must be enrolled again
+    #[arg(long)]
+    pub(crate) drop_absent: bool,
+}
+
+fn of_person(text: &str) -> Result<(Person, PathBuf), String> {
+    match text.split_once('=') {
+        Some(("", _) | (_, "")) => Err("expected FILE or PERSON=FILE".into()),
+        Some((person, file)) => Ok((Person::new(person), file.into())),
+        None => Ok((Person::owner(), text.into())),
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct WipeOptions {
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Destroy changes that no server has, too
+    #[arg(long)]
+    pub(crate) lose_unsent: bool,
+    /// Do not open the vault: nobody sees what is lost
+    #[arg(long)]
+    pub(crate) without_secret: bool,
 }
 
 #[derive(Debug, Subcommand)]

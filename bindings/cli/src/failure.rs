@@ -48,7 +48,7 @@ pub(crate) enum Failure {
     },
     #[error("the secret is wrong: {0}")]
     BadSecret(String),
-    #[error("the typed recovery code is not the one shown; no vault was kept. Try again")]
+    #[error("the typed recovery code is not the one shown; nothing was made or changed. Try again")]
     CodeNotRepeated,
     #[error("{0}")]
     Demo(String),

@@ -66,7 +66,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Status => commands::status::run(global),
         Command::Join { code, once } => commands::join::run(global, code, *once),
         Command::Hub(hub) => match &hub.command {
-            None => commands::hub::run(global, hub.listen, hub.ready_file.as_deref()),
+            None => commands::hub::run(global, hub),
             Some(command) => commands::operate::run(global, command),
         },
     }

@@ -6,6 +6,7 @@
 use crate::answer::Problem;
 use crate::app::App;
 use crate::limits::{DRAIN_BYTES, DRAIN_TIMEOUT};
+use crate::log::Asker;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
@@ -20,6 +21,14 @@ use subtle::ConstantTimeEq;
 pub(crate) struct Caller {
     /// The vault in this caller's hands.
     pub(crate) guard: Guard,
+}
+
+impl Caller {
+    /// What a line of the log calls this caller: the device's id at this hub.
+    fn name(&self) -> String {
+        let actor = self.guard.actor();
+        actor.device.clone().unwrap_or_else(|| "admin".into())
+    }
 }
 
 /// The SHA-256 of a token. Hashes are compared, so that neither length nor time tells anything about the token.
@@ -73,8 +82,11 @@ pub(crate) async fn authenticate(
     let token = bearer(request.headers()).map(str::to_owned);
     let is_local = is_local(&app, &request);
     if let Some(caller) = caller_of(&app, token, is_local).await {
+        let asker = Asker(caller.name());
         request.extensions_mut().insert(caller);
-        return next.run(request).await;
+        let mut response = next.run(request).await;
+        response.extensions_mut().insert(asker);
+        return response;
     }
     app.denied.note(&app.guard);
     // Read what is still coming, a little: some clients take an answer before the end of their request for an error.

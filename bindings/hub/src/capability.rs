@@ -1,43 +1,82 @@
 //! The CapabilityStatement: what this hub does, and nothing it does not.
 
+use crate::negotiate::JSON_PATCH;
 use pocketchart_core::fhir::params::{self, ParameterKind, Profile};
 use pocketchart_core::fhir::{ResourceType, marks};
+use serde_json::{Value, json};
 
 /// The statement of the hub at `base`, generated at `date`.
 pub(crate) fn statement(base: &str, date: &str) -> String {
-    let resources: Vec<String> = ResourceType::all()
-        .map(|kind| {
-            let parameters: Vec<String> = params::of(kind)
-                .iter()
-                .filter(|parameter| Profile::Default.holds(parameter))
-                .map(|parameter| {
-                    let (code, kind) = (parameter.code, kind_of(parameter.kind));
-                    format!(",{{\"name\":\"{code}\",\"type\":\"{kind}\"}}")
-                })
-                .collect();
-            format!(
-                "{{\"type\":\"{kind}\",\"interaction\":[{{\"code\":\"read\"}},{{\"code\":\"update\"}},\
-                 {{\"code\":\"delete\"}},{{\"code\":\"search-type\"}}],\"versioning\":\"versioned-update\",\
-                 \"readHistory\":false,\"updateCreate\":true,\"conditionalCreate\":false,\"conditionalUpdate\":false,\
-                 \"conditionalDelete\":\"not-supported\",\"searchParam\":[{{\"name\":\"_id\",\"type\":\"token\"}}{}]}}",
-                parameters.concat()
-            )
-        })
+    let interactions = |codes: &[&str]| -> Vec<Value> {
+        codes.iter().map(|code| json!({ "code": code })).collect()
+    };
+    let statement = json!({
+        "resourceType": "CapabilityStatement",
+        "extension": [
+            { "url": marks::STAMPED_AT_COMMIT, "valueBoolean": true },
+            { "url": marks::CHANGE_RECORD, "valueBoolean": true },
+        ],
+        "status": "active",
+        "date": date,
+        "kind": "instance",
+        "software": { "name": "Pocketchart hub", "version": env!("CARGO_PKG_VERSION") },
+        "implementation": { "description": "Pocketchart hub", "url": base },
+        "fhirVersion": "4.0.1",
+        "format": ["json"],
+        "patchFormat": [JSON_PATCH],
+        "rest": [{
+            "mode": "server",
+            "documentation": "Unknown search parameters are errors, unless the request says Prefer: handling=lenient.",
+            "security": { "description": "Bearer token over TLS" },
+            "resource": ResourceType::all().map(of_type).collect::<Vec<_>>(),
+            "interaction": interactions(&["transaction", "batch", "history-system"]),
+        }]
+    });
+    statement.to_string()
+}
+
+fn of_type(kind: ResourceType) -> Value {
+    const INTERACTIONS: [&str; 9] = [
+        "read",
+        "vread",
+        "update",
+        "patch",
+        "delete",
+        "history-instance",
+        "history-type",
+        "create",
+        "search-type",
+    ];
+    let held = || {
+        params::of(kind)
+            .iter()
+            .filter(|p| Profile::Default.holds(p))
+    };
+    let id = json!({ "name": "_id", "type": "token" });
+    let parameters: Vec<Value> = std::iter::once(id)
+        .chain(held().map(|p| json!({ "name": p.code, "type": kind_of(p.kind) })))
         .collect();
-    format!(
-        "{{\"resourceType\":\"CapabilityStatement\",\
-         \"extension\":[{{\"url\":\"{}\",\"valueBoolean\":true}},{{\"url\":\"{}\",\"valueBoolean\":true}}],\
-         \"status\":\"active\",\"date\":\"{date}\",\"kind\":\"instance\",\
-         \"software\":{{\"name\":\"Pocketchart hub\",\"version\":\"{}\"}},\
-         \"implementation\":{{\"description\":\"Pocketchart hub\",\"url\":\"{base}\"}},\
-         \"fhirVersion\":\"4.0.1\",\"format\":[\"json\"],\
-         \"rest\":[{{\"mode\":\"server\",\"security\":{{\"description\":\"Bearer token over TLS\"}},\
-         \"resource\":[{}],\"interaction\":[{{\"code\":\"transaction\"}}]}}]}}",
-        marks::STAMPED_AT_COMMIT,
-        marks::CHANGE_RECORD,
-        env!("CARGO_PKG_VERSION"),
-        resources.join(",")
-    )
+    let includes: Vec<String> = held()
+        .filter(|p| p.kind == ParameterKind::Reference)
+        .map(|p| format!("{kind}:{}", p.code))
+        .collect();
+    let mut entry = json!({
+        "type": kind.name(),
+        "interaction": INTERACTIONS.map(|code| json!({ "code": code })),
+        "versioning": "versioned-update",
+        "readHistory": true,
+        "updateCreate": true,
+        "conditionalCreate": true,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": true,
+        "conditionalDelete": "single",
+    });
+    // FHIR has no empty arrays.
+    if !includes.is_empty() {
+        entry["searchInclude"] = json!(includes);
+    }
+    entry["searchParam"] = json!(parameters);
+    entry
 }
 
 fn kind_of(kind: ParameterKind) -> &'static str {

@@ -14,6 +14,7 @@ mod files;
 mod headers;
 mod identity;
 mod limits;
+mod log;
 mod names;
 mod negotiate;
 mod people;
@@ -25,4 +26,5 @@ mod server;
 mod write;
 
 pub use limits::Limits;
-pub use server::{Hub, HubError, Ready};
+pub use log::LogForm;
+pub use server::{Hub, HubError, Options, Ready};

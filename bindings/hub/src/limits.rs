@@ -51,11 +51,9 @@ pub(crate) const DRAIN_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// What running requests get when the hub stops.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
-/// Bytes of a request's head that are read before it is looked at. Twice what is allowed, so that a little too much is
+/// Bytes of a request's head that are read before it is looked at. Three times what is allowed, so that a little too much is
 /// still answered properly.
 pub(crate) const MAX_HEAD_BYTES: usize = 48 * 1024;
-/// For the head of a request, and between two requests of one connection.
-pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Refuses what is too long in its head, or one request too many.
 pub(crate) async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {

@@ -4,6 +4,7 @@ use crate::answer::Problem;
 use crate::app::App;
 use crate::auth::authenticate;
 use crate::limits::{admit, receive, work};
+use crate::log::{Log, line};
 use crate::negotiate::negotiate;
 use crate::people;
 use crate::routes;
@@ -14,7 +15,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
 /// All of it.
-pub(crate) fn router(app: App) -> Router {
+pub(crate) fn router(app: App, log: Log) -> Router {
     let base = || post(routes::bundle).get(routes::across_types);
     let records = Router::new()
         .route(
@@ -75,5 +76,6 @@ pub(crate) fn router(app: App) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", text)
         })
         .layer(from_fn_with_state(app.clone(), admit))
+        .layer(from_fn_with_state(log, line))
         .with_state(app)
 }

@@ -4,7 +4,8 @@ use crate::app::App;
 use crate::auth::hash_of;
 use crate::files::write_private;
 use crate::identity::Identity;
-use crate::limits::{GRACE, Limits};
+use crate::limits::{GRACE, Limits, MAX_HEAD_BYTES};
+use crate::log::{Log, LogForm};
 use crate::router::router;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
@@ -59,6 +60,15 @@ pub struct Ready {
     pub token_file: PathBuf,
 }
 
+/// How a hub is run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// What it takes.
+    pub limits: Limits,
+    /// One line for each request, on standard error.
+    pub log: Option<LogForm>,
+}
+
 /// A running hub.
 pub struct Hub {
     ready: Ready,
@@ -72,10 +82,10 @@ impl Hub {
     /// # Errors
     /// [`HubError`]; then nothing listens.
     pub async fn start(guard: Guard, home: &Path, address: SocketAddr) -> Result<Self, HubError> {
-        Self::start_with(guard, home, address, Limits::default()).await
+        Self::start_with(guard, home, address, Options::default()).await
     }
 
-    /// As [`Hub::start`], with other limits.
+    /// As [`Hub::start`], with other limits, or with a log.
     ///
     /// # Errors
     /// [`HubError`]; then nothing listens.
@@ -83,7 +93,7 @@ impl Hub {
         guard: Guard,
         home: &Path,
         address: SocketAddr,
-        limits: Limits,
+        options: Options,
     ) -> Result<Self, HubError> {
         let guard = guard.acting_as(Actor::hub_admin());
         if address.ip().is_unspecified() {
@@ -113,18 +123,23 @@ impl Hub {
             hash_of(&identity.admin_token),
             identity.ca_sha256()?,
             address,
-            limits,
+            options.limits,
         );
         let handle = axum_server::Handle::new();
         // Without it each small answer waits for the acknowledgement of the one before: 40 ms.
         let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
-        let server = axum_server::from_tcp(listener)
+        let mut server = axum_server::from_tcp(listener)
             .map_err(listen)?
             .acceptor(acceptor)
             .handle(handle.clone());
-        let task = tokio::spawn(
-            server.serve(router(app).into_make_service_with_connect_info::<SocketAddr>()),
-        );
+        // The timer of the head is on by default: 30 s.
+        let mut builder = server.http_builder().http1();
+        builder.max_buf_size(MAX_HEAD_BYTES);
+        let list = u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX);
+        server.http_builder().http2().max_header_list_size(list);
+        let service = router(app, Log::start(options.log))
+            .into_make_service_with_connect_info::<SocketAddr>();
+        let task = tokio::spawn(server.serve(service));
         let ready = Ready {
             url,
             ca_file,

@@ -554,7 +554,10 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 }
                 let text = match plans[at].take() {
                     Some(Plan::Put(_, text)) => text,
-                    Some(Plan::Patch(name, patch)) => Cow::Owned(this.patched(&name, patch)?),
+                    Some(Plan::Patch(name, patch)) => {
+                        this.tx.serve_check(&name, &write.condition)??;
+                        Cow::Owned(this.patched(&name, patch)?)
+                    }
                     _ => return Ok(()),
                 };
                 let (text, asks) = this.linked(text);

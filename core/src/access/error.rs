@@ -101,15 +101,7 @@ impl From<PeopleError> for AccessError {
     }
 }
 
-/// Slots as a person knows them: kind, whose, label.
 fn in_words(slots: &[SlotSummary]) -> String {
-    let words = slots.iter().map(|slot| {
-        let person = if slot.person.is_empty() {
-            "the owner"
-        } else {
-            &slot.person
-        };
-        format!("the {} of {person} (slot {})", slot.kind, slot.id)
-    });
-    words.collect::<Vec<_>>().join(", ")
+    let words: Vec<String> = slots.iter().map(SlotSummary::in_words).collect();
+    words.join(", ")
 }

@@ -191,7 +191,7 @@ impl Guard {
             let slots = open.vault.slots();
             let summary = |member: &vault::Member| PersonSummary {
                 person: of_header(&member.person),
-                role: Role::named(member.role.clone()),
+                role: actor_as(&open.vault, member).role,
                 public_key: member.public_key,
                 certificate: member.certificate.clone(),
                 slots: slots.iter().filter(|s| s.person == member.person).count(),
@@ -273,6 +273,11 @@ pub(super) fn actor_of(vault: &Vault) -> Actor {
     let Some(member) = vault.member() else {
         return Actor::new(of_header(vault.person()), Role::named("unknown"));
     };
+    actor_as(vault, member)
+}
+
+/// A member in the role that the authority certified, else in the one that the vault's owner gave.
+fn actor_as(vault: &Vault, member: &vault::Member) -> Actor {
     let certified = vault.authority().and_then(|authority| {
         Certificate::holder(authority, &member.certificate, &member.public_key).ok()
     });

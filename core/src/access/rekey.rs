@@ -5,6 +5,7 @@
 
 use super::audit::AuditKind;
 use super::guard::Open;
+use super::note::Note;
 use super::{AccessError, Guard, Opening, Role};
 use crate::store::{CopyWay, Permit, Reader, Store, Target, with_side_files};
 use crate::vault::{
@@ -43,8 +44,10 @@ impl Guard {
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Rekeyed, AccessError> {
         self.must_be_in_charge("give the vault new keys")?;
-        self.note(AuditKind::Write, "new data key", None, None)?;
-        self.with_open_mut(|open| new_data_key(open, way, &mut progress))
+        self.audited(AuditKind::Keys, "new data key", |guard| {
+            let done = guard.with_open_mut(|open| new_data_key(open, way, &mut progress));
+            done.map(|done| (done, None))
+        })
     }
 
     /// Opens another slot of the vault, so that it stays when the root key changes. Whose hands the vault is in does not
@@ -94,14 +97,14 @@ impl Guard {
             let dropped = self.with_open(others)?;
             refuse_unless(absent, &dropped)?;
             let what = format!("slot {slot} removed{}", with_others(&dropped));
-            self.note(AuditKind::Write, &what, None, None)?;
-            Ok::<_, AccessError>(dropped)
+            self.note(AuditKind::Slots, &what, None, None)?;
+            Ok::<_, AccessError>((dropped, what))
         };
-        let mut others = dropped(typed)?;
+        let (mut others, mut what) = dropped(typed)?;
         let destroyed = self.destroy_in_gate(slot, gate).await?;
         let rotate = typed || !destroyed;
         if rotate != typed {
-            others = dropped(rotate)?;
+            (others, what) = dropped(rotate)?;
         }
         for other in &others {
             self.destroy_in_gate(other.id, gate).await?;
@@ -109,6 +112,7 @@ impl Guard {
         self.exchange(progress, |open| {
             Ok(open.vault.remove_slot(slot, present, rotate)?)
         })?;
+        self.note_done(&what)?;
         Ok(others)
     }
 
@@ -131,10 +135,11 @@ impl Guard {
         let code = RecoveryCode::make().map_err(AccessError::from)?;
         confirm(&code)?;
         let what = format!("recovery code replaced{}", with_others(&dropped));
-        self.note(AuditKind::Write, &what, None, None)?;
+        self.note(AuditKind::Slots, &what, None, None)?;
         self.exchange(progress, |open| {
             Ok(open.vault.replace_recovery(&code, present)?)
         })?;
+        self.note_done(&what)?;
         Ok(dropped)
     }
 
@@ -171,6 +176,7 @@ impl Guard {
         gate: Option<&dyn Gate>,
     ) -> Result<usize, AccessError> {
         self.must_be_in_charge("wipe the vault")?;
+        self.note(AuditKind::Wipe, "", None, None)?;
         // Counted and closed at once: no change can come in between.
         let check = |open: &Open| match unsent(open)? {
             changes if changes > 0 && !lose_unsent => Err(AccessError::Unsent { changes }),
@@ -195,6 +201,13 @@ impl Guard {
             Err(GateError::Unavailable) => Ok(false),
             Err(error) => Err(VaultError::from(error).into()),
         }
+    }
+
+    fn note_done(&self, what: &str) -> Result<(), AccessError> {
+        self.enter(Note {
+            done: true,
+            ..Note::of(AuditKind::Slots, what)
+        })
     }
 
     /// Exchanges slots, and then the store's key.

@@ -185,6 +185,18 @@ impl Tx<'_> {
         }))
     }
 
+    /// Whether `condition` holds, before anything is made of the record.
+    pub(crate) fn serve_check(
+        &self,
+        name: &Reference,
+        condition: &Precondition,
+    ) -> Result<Result<(), Refused>, StoreError> {
+        let rid = self.rid(PeerId::FIRST.0, name)?;
+        let newest = rid.map(|rid| self.newest_version(rid)).transpose()?;
+        let refused = refusal(name, newest.flatten().as_ref(), condition);
+        Ok(refused.map_or(Ok(()), Err))
+    }
+
     /// Exchanges the text of a version that this transaction made, before anybody could see it.
     pub(crate) fn serve_restate(
         &self,

@@ -427,7 +427,7 @@ fn slots_that_are_not_at_hand_are_named_before_they_go() {
     let noted = |what: &str| {
         trail
             .iter()
-            .any(|entry| entry.kind == AuditKind::Write && entry.what.contains(what))
+            .any(|entry| entry.kind == AuditKind::Slots && entry.what.contains(what))
     };
     assert!(noted(&format!("slot {second} removed and dropped with it")));
 }
