@@ -217,6 +217,14 @@ impl From<AccessError> for Problem {
             AccessError::Cursor(error) => {
                 Self::new(StatusCode::BAD_REQUEST, "value", error.to_string())
             }
+            AccessError::NotAllowed(refusal) => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", refusal.to_string())
+            }
+            AccessError::Store(error @ StoreError::CompartmentsUnknown) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "transient",
+                error.to_string(),
+            ),
             AccessError::Store(error @ StoreError::NotIndexed { .. }) => {
                 Self::new(StatusCode::BAD_REQUEST, "not-supported", error.to_string())
             }

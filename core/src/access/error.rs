@@ -2,7 +2,7 @@
 
 use super::authorship::ChangeRefused;
 use super::people::PeopleError;
-use super::{AuditError, BadCursor, Unfit};
+use super::{AuditError, BadCursor, BadPolicy, Refusal, Unfit};
 use crate::fhir::InvalidResource;
 use crate::fhir::strict::NotStrict;
 use crate::rng::NoRandomness;
@@ -77,6 +77,12 @@ pub enum AccessError {
     /// A write's precondition did not hold.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The policy does not allow it.
+    #[error(transparent)]
+    NotAllowed(#[from] Refusal),
+    /// A policy was not installed.
+    #[error(transparent)]
+    Policy(#[from] BadPolicy),
     /// A page link is not from this search.
     #[error(transparent)]
     Cursor(#[from] BadCursor),

@@ -120,7 +120,7 @@ impl SyncRun<'_> {
     }
 
     fn waiting(&self, capability: &Capability) -> Result<Vec<Pending>, SyncError> {
-        let mut all = self.guard.pending(Some(self.peer))?;
+        let mut all = self.guard.outgoing(self.peer)?;
         all.retain(|pending| pending.state == EditState::Waiting);
         if !capability.takes_change_records {
             // Who wrote what is for our hub; another server has no use for it.

@@ -8,6 +8,7 @@ mod android;
 mod corpus;
 mod measure;
 mod persons;
+mod policy;
 mod searches;
 
 use android::Android;
@@ -45,6 +46,7 @@ fn main() {
         ["--only-import", ..] => return only_import(),
         ["--only-keys", ..] => return only_keys(),
         ["--only-persons", ..] => return persons::measure(),
+        ["--only-policy", ..] => return only_policy(),
         _ => {}
     }
     let folder = tempfile::tempdir().unwrap();
@@ -81,6 +83,7 @@ fn main() {
     peaks(&corpus, home.path(), &subjects);
     persons::measure();
     let guard = unlock(home.path());
+    policy::measure(&guard, &subjects);
     for (which, name) in searches::NAMES.iter().enumerate() {
         println!("{name}");
         let mut ours = searches::measure(&guard, which, &subjects);
@@ -201,6 +204,13 @@ fn imports(corpus: &Corpus, beside: Duration) -> (tempfile::TempDir, Duration) {
         );
     }
     (kept.unwrap(), lines)
+}
+
+fn only_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = Corpus::make(folder.path());
+    let (_, home) = import(std::slice::from_ref(&corpus.ndjson), corpus.lines.len());
+    policy::measure(&unlock(home.path()), &searches::subjects(&corpus.lines));
 }
 
 fn only_import() {

@@ -1,11 +1,13 @@
 //! One file per command.
 
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod hub;
 pub(crate) mod join;
 mod keys;
 pub(crate) mod operate;
 pub(crate) mod person;
+pub(crate) mod policy;
 pub(crate) mod record;
 mod rekey;
 pub(crate) mod search;

@@ -35,10 +35,11 @@ fn words(status: &Status) -> String {
         [] => lines.push("No server yet: `pocketchart sync https://...` names one.".into()),
         servers => lines.push(format!("Syncs with {}", servers.join(", "))),
     }
-    if status.waiting.is_empty() {
+    if status.waiting.is_empty() && status.waiting_unseen == 0 {
         lines.push("Nothing waits to be sent.".into());
     } else {
         let n = u64::try_from(status.waiting.len()).unwrap_or(u64::MAX);
+        let n = n.saturating_add(status.waiting_unseen);
         lines.push(format!(
             "{} not yet with the server:",
             count(n, "changed record")
@@ -50,6 +51,12 @@ fn words(status: &Status) -> String {
             waiting.name.reference,
             state(waiting),
             waiting.since
+        ));
+    }
+    if status.waiting_unseen > 0 {
+        lines.push(format!(
+            "  and {} that you may not see; they are sent all the same",
+            grouped(status.waiting_unseen)
         ));
     }
     lines.extend(status.lost.map(|lost| format!("WARNING: {lost}")));
@@ -105,6 +112,7 @@ fn object(status: &Status) -> Value {
         "revision": status.revision,
         "servers": status.servers,
         "pending": waiting,
+        "pending_unseen": status.waiting_unseen,
         "lost_changes": status.lost.map(|lost| lost.changes),
     })
 }

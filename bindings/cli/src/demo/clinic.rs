@@ -4,7 +4,7 @@ use super::device;
 use super::story::failed;
 use crate::failure::Failure;
 use pocketchart_core::access::people::{EnrolmentCode, Grant};
-use pocketchart_core::access::{AccessError, AuditKind, Guard, Role};
+use pocketchart_core::access::{AccessError, AuditEntry, AuditKind, Guard, Role, TrailFilter};
 use pocketchart_core::fhir::Resource;
 use pocketchart_core::fhir::bundle::Writer;
 use pocketchart_core::net::Server;
@@ -100,11 +100,23 @@ impl Clinic {
         person: &str,
         role: &Role,
     ) -> Result<Option<String>, Failure> {
-        let mut trail = self.guard.audit_trail()?.into_iter().rev();
-        let last = trail.find(|entry| {
-            entry.kind == AuditKind::Written && entry.person == person && entry.role == role.name()
-        });
-        Ok(last.and_then(|entry| entry.device))
+        let mut filter = TrailFilter {
+            kinds: vec![AuditKind::Written],
+            limit: 100,
+            ..TrailFilter::default()
+        };
+        loop {
+            let page = self.guard.trail(&filter)?;
+            let mut entries = page.entries.into_iter().map(|(_, entry)| entry);
+            let is_it = |entry: &AuditEntry| entry.person == person && entry.role == role.name();
+            if let Some(entry) = entries.find(is_it) {
+                return Ok(entry.device);
+            }
+            if page.next.is_none() {
+                return Ok(None);
+            }
+            filter.before = page.next;
+        }
     }
 
     /// Sends `lines` to the hub, as any FHIR client would. Answers with the number of transactions.
