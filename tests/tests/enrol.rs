@@ -14,7 +14,7 @@ use serde_json::json;
 async fn waiting(guard: &pocketchart_core::access::Guard, code: &EnrolmentCode) -> String {
     match join(guard, code).await.unwrap() {
         Joined::Waiting { fingerprint } => fingerprint,
-        Joined::Done { .. } => panic!("nobody approved it"),
+        Joined::Done { .. } => unreachable!("nobody approved it"),
     }
 }
 

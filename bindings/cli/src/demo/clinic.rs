@@ -4,7 +4,7 @@ use super::device;
 use super::story::failed;
 use crate::failure::Failure;
 use pocketchart_core::access::people::{EnrolmentCode, Grant};
-use pocketchart_core::access::{AccessError, AuditKind, Guard, TrailFilter};
+use pocketchart_core::access::{AccessError, AuditEntry, AuditKind, Guard, Role, TrailFilter};
 use pocketchart_core::fhir::Resource;
 use pocketchart_core::fhir::bundle::Writer;
 use pocketchart_core::net::Server;
@@ -94,8 +94,12 @@ impl Clinic {
         Ok(())
     }
 
-    /// Who wrote this record, as the hub's audit trail has it: person and role.
-    pub(super) fn writer_of(&self, name: &str) -> Result<Option<(String, String)>, Failure> {
+    /// The device through which somebody in this role wrote last, as the hub's audit trail has it.
+    pub(super) fn device_of_last_write(
+        &self,
+        person: &str,
+        role: &Role,
+    ) -> Result<Option<String>, Failure> {
         let mut filter = TrailFilter {
             kinds: vec![AuditKind::Written],
             limit: 100,
@@ -104,8 +108,9 @@ impl Clinic {
         loop {
             let page = self.guard.trail(&filter)?;
             let mut entries = page.entries.into_iter().map(|(_, entry)| entry);
-            if let Some(entry) = entries.find(|entry| entry.what == name) {
-                return Ok(Some((entry.person, entry.role)));
+            let is_it = |entry: &AuditEntry| entry.person == person && entry.role == role.name();
+            if let Some(entry) = entries.find(is_it) {
+                return Ok(entry.device);
             }
             if page.next.is_none() {
                 return Ok(None);

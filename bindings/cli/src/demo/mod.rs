@@ -18,7 +18,7 @@ use crate::output::{count, grouped, line};
 use clinic::Clinic;
 use convergence::Served;
 use device::{Device, NURSE};
-use pocketchart_core::access::Person;
+use pocketchart_core::access::{Person, Role};
 use std::path::Path;
 use std::process::ExitCode;
 use story::{Story, ensure};
@@ -134,16 +134,16 @@ async fn tell(folder: &Path, keep: bool) -> Result<(), Failure> {
     story.step(
         "Both come back: 1 and 2 changes sent, each once; the phone's change reaches the tablet",
     );
-    let writer = clinic.writer_of("Observation/demo-blood-pressure")?;
-    ensure(
-        writer == Some((NURSE.into(), "nurse".into())),
-        "the hub knows the nurse as the author, whoever sent it",
-    )?;
-    let writer = clinic.writer_of(&format!("Patient/{PHONE_PATIENT}"))?;
-    ensure(
-        writer.is_some_and(|(_, role)| role == "patient"),
-        "the hub knows the patient as the author",
-    )?;
+    let patient = format!("patient-{PHONE_PATIENT}");
+    for (person, role, device) in [
+        (NURSE, Role::NURSE, &tablet),
+        (&patient, Role::PATIENT, &phone),
+    ] {
+        ensure(
+            clinic.device_of_last_write(person, &role)? == Some(device.guard()?.device()?),
+            "the hub's trail names who wrote, whoever had the device when it was sent",
+        )?;
+    }
     story.more("The hub's trail names the nurse and the patient as authors, in their roles");
 
     let served = Served::all(&clinic).await?;
