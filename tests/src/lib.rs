@@ -1,5 +1,6 @@
 //! What the scenarios share: throw-away vaults and records.
 
+pub mod fake_gate;
 pub mod generate;
 pub mod http;
 pub mod oracle;
@@ -8,7 +9,7 @@ pub mod slow_extract;
 pub mod synthea;
 pub mod vectors;
 
-use pocketchart_core::access::{AccessError, Actor, EditState, Guard, PeerId, PeerSettings, Saved};
+use pocketchart_core::access::{AccessError, EditState, Guard, PeerId, PeerSettings, Saved};
 use pocketchart_core::clock::{Clock, SystemClock};
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
@@ -58,19 +59,14 @@ pub fn make_vault_at(home: &Path, clock: Arc<dyn Clock>) -> (Guard, RecoveryCode
         shown = RecoveryCode::parse(code.to_text().expose()).ok();
         Ok::<_, AccessError>(())
     };
-    let made = Guard::create(home, passphrase, LOWEST_COST, Actor::owner(), clock, keep);
+    let made = Guard::create(home, passphrase, LOWEST_COST, clock, keep);
     let guard = made.unwrap_or_else(|e| fail(&e));
     (guard, shown.unwrap_or_else(|| fail(&InvalidRecoveryCode)))
 }
 
 /// Opens it again.
 pub fn unlock(home: &Path) -> Guard {
-    let opened = Guard::unlock(
-        home,
-        &passphrase(PASSPHRASE),
-        Actor::owner(),
-        Arc::new(SystemClock),
-    );
+    let opened = Guard::unlock(home, &passphrase(PASSPHRASE), Arc::new(SystemClock));
     opened.unwrap_or_else(|e| fail(&e))
 }
 

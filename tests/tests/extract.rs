@@ -24,6 +24,12 @@ fn the_committed_table_is_what_the_tool_makes() {
         committed == compiled.table,
         "make core/src/fhir/params/table.rs again"
     );
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src/fhir/compartment/table.rs");
+    let committed = std::fs::read_to_string(file).unwrap();
+    assert!(
+        committed == compiled.compartment,
+        "make core/src/fhir/compartment/table.rs again"
+    );
     let rows = |only_default: bool| -> usize {
         let all = ResourceType::all().flat_map(params::of);
         all.filter(|p| !only_default || p.in_default).count()

@@ -140,7 +140,8 @@ fn arrows_run_one_way_and_only_access_reaches_the_store() {
             .iter()
             .map(|part| part.to_str().unwrap().trim_end_matches(".rs"))
             .collect();
-        if parts == ["lib"] {
+        // `tests.rs` is the foot of a module in a file of its own: it is not shipped, and has no guard to ask.
+        if parts == ["lib"] || parts.last() == Some(&"tests") {
             continue;
         }
         let depth = parts.iter().filter(|part| **part != "mod").count();

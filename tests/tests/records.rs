@@ -341,7 +341,6 @@ fn a_damaged_or_foreign_store_is_named_and_left_alone() {
         pocketchart_core::access::Guard::unlock(
             home.path(),
             &passphrase(PASSPHRASE),
-            pocketchart_core::access::Actor::owner(),
             Arc::new(pocketchart_core::clock::SystemClock),
         )
     };
@@ -398,7 +397,6 @@ fn one_flipped_bit_in_each_page_is_found_and_never_served() {
         let opened = pocketchart_core::access::Guard::unlock(
             home.path(),
             &passphrase(PASSPHRASE),
-            pocketchart_core::access::Actor::owner(),
             Arc::new(pocketchart_core::clock::SystemClock),
         );
         let Ok(guard) = opened else { continue };

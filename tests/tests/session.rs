@@ -1,18 +1,21 @@
 //! A session locks itself on a clock that runs through sleep, and a lock is a lock.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use pocketchart_core::access::{AccessError, Actor, AuditKind, Guard};
+use pocketchart_core::access::{AccessError, Actor, AuditKind, Guard, Opening, Person, Role};
 use pocketchart_core::clock::Clock;
+use pocketchart_core::crypto::SecretText;
+use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
 use pocketchart_core::fhir::Instant;
-use pocketchart_core::session::Session;
-use pocketchart_core::vault::VaultError;
+use pocketchart_core::session::{IdleTimes, Session};
+use pocketchart_core::vault::{NewSecret, NewSlot, VaultError, With};
 use pocketchart_tests::*;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-const IDLE: Duration = Duration::from_secs(300);
+const IDLE: IdleTimes = IdleTimes::USUAL;
+const NURSE_WORDS: &str = "ferry thimble orchard 19";
 
 /// A clock that moves when told to.
 #[derive(Default)]
@@ -36,7 +39,7 @@ impl Clock for HandClock {
 
 fn try_unlock(home: &Path) -> Result<Guard, AccessError> {
     let clock = Arc::new(HandClock::default());
-    Guard::unlock(home, &passphrase(PASSPHRASE), Actor::owner(), clock)
+    Guard::unlock(home, &passphrase(PASSPHRASE), clock)
 }
 
 #[test]
@@ -75,6 +78,101 @@ fn it_locks_after_the_idle_time_and_not_before() {
         kinds[kinds.len() - 2..],
         [AuditKind::Lock, AuditKind::Unlock]
     );
+}
+
+/// Staff share devices, and go away from them: their time is shorter.
+#[test]
+fn the_idle_time_goes_by_who_has_it_and_whether_it_is_in_front() {
+    let clock = Arc::new(HandClock::default());
+    let starts = |role: Role| {
+        let home = tempfile::tempdir().unwrap();
+        let (guard, _) = make_vault_at(home.path(), clock.clone());
+        let guard = guard.acting_as(Actor::new(Person::new("p"), role));
+        (Session::start(guard, IDLE, clock.clone()), home)
+    };
+    for (role, seconds) in [
+        (Role::OWNER, 300),
+        (Role::PATIENT, 300),
+        (Role::NURSE, 120),
+        (Role::PHYSICIAN, 120),
+        (Role::named("no such role"), 120),
+    ] {
+        let (session, _home) = starts(role.clone());
+        clock.forward(seconds - 1);
+        assert!(session.guard().is_ok(), "{role}");
+        clock.forward(seconds);
+        assert!(session.guard().is_err(), "{role}");
+    }
+    // In the background 30 seconds are left, and calls put nothing off.
+    let (session, _home) = starts(Role::OWNER);
+    session.background().unwrap();
+    clock.forward(29);
+    session.guard().unwrap();
+    clock.forward(1);
+    assert!(session.guard().is_err());
+    assert!(session.foreground().is_err(), "too late");
+    // Back in time: the whole again.
+    let (session, _home) = starts(Role::OWNER);
+    session.background().unwrap();
+    clock.forward(29);
+    session.foreground().unwrap();
+    clock.forward(299);
+    assert!(session.guard().is_ok());
+    // Going to the background never lengthens what was left.
+    clock.forward(290);
+    session.background().unwrap();
+    clock.forward(10);
+    assert!(session.guard().is_err());
+    let second = Duration::from_secs(1);
+    let shorter = IdleTimes {
+        staff: second,
+        ..IdleTimes::USUAL
+    };
+    assert_eq!(IDLE.shortened_to(shorter).staff, second);
+    assert_eq!(shorter.shortened_to(IDLE), shorter);
+}
+
+#[tokio::test]
+async fn a_session_changes_hands_and_times() {
+    let home = tempfile::tempdir().unwrap();
+    let clock = Arc::new(HandClock::default());
+    let (guard, _) = make_vault_at(home.path(), clock.clone());
+    let nurse = Person::new("nurse-1");
+    let slot = NewSlot {
+        label: String::new(),
+        secret: NewSecret::Passphrase {
+            text: SecretText::new(NURSE_WORDS.into()),
+            cost: LOWEST_COST,
+            evaluate: false,
+        },
+    };
+    guard
+        .add_person(&nurse, &Role::NURSE, slot, None)
+        .await
+        .unwrap();
+    let session = Session::start(guard, IDLE, clock.clone());
+    let before = session.guard().unwrap();
+    let (wrong, right) = (passphrase(PASSPHRASE), passphrase(NURSE_WORDS));
+    let opening = |secret| Opening {
+        person: &nurse,
+        with: With::Secret(secret),
+        gate: None,
+    };
+    assert!(session.switch(&opening(&wrong)).await.is_err());
+    assert_eq!(*session.guard().unwrap().person(), Person::owner());
+    session.switch(&opening(&right)).await.unwrap();
+    assert_eq!(*session.guard().unwrap().person(), nurse);
+    assert!(matches!(before.status(), Err(AccessError::Locked)));
+    clock.forward(119);
+    assert!(session.guard().is_ok());
+    clock.forward(120);
+    assert!(session.guard().is_err());
+    // Locked is locked: nobody changes hands with a closed vault.
+    assert!(matches!(
+        session.switch(&opening(&right)).await,
+        Err(AccessError::Locked)
+    ));
+    try_unlock(home.path()).unwrap();
 }
 
 #[test]

@@ -29,6 +29,15 @@ pub(crate) struct Global {
     /// Open the vault with the recovery code in a file
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) recovery_code_file: Option<PathBuf>,
+    /// Open the vault with the PIN in a file, together with the desktop's keyring
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) pin_file: Option<PathBuf>,
+    /// Open the vault with what the desktop's keyring holds: it proves the login, not a person
+    #[arg(long, global = true)]
+    pub(crate) keyring: bool,
+    /// Whose slot to open [default: what `person switch` chose, else the owner's]
+    #[arg(long, global = true, value_name = "ID")]
+    pub(crate) person: Option<String>,
     /// Print JSON for programs, one object a line
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -49,6 +58,11 @@ pub(crate) enum Command {
     Vault {
         #[command(subcommand)]
         command: Vault,
+    },
+    /// Who can open this vault
+    Person {
+        #[command(subcommand)]
+        command: PersonCommand,
     },
     /// Store the FHIR resource in a file ("-": standard input) and queue it for the server
     Put { file: PathBuf },
@@ -131,6 +145,59 @@ pub(crate) enum Vault {
         #[arg(long)]
         accept_loss: bool,
     },
+    /// What opens this vault
+    Slots,
+    /// Make another slot for the person whose slot opens
+    AddSlot {
+        /// Shown before the vault is opened, to whoever has the device
+        #[arg(long, global = true, default_value = "", hide_default_value = true)]
+        label: String,
+        #[command(subcommand)]
+        kind: NewSlotKind,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NewSlotKind {
+    /// A passphrase
+    Passphrase {
+        /// Read it from a file instead of asking for it
+        #[arg(long, value_name = "FILE")]
+        new_passphrase_file: Option<PathBuf>,
+        /// It is to open here only, together with a key in the desktop's keyring
+        #[arg(long)]
+        bind_to_keyring: bool,
+    },
+    /// A PIN of at least six digits, together with a key in the desktop's keyring
+    Pin {
+        /// Read it from a file instead of asking for it
+        #[arg(long, value_name = "FILE")]
+        new_pin_file: Option<PathBuf>,
+    },
+    /// 32 bytes in the desktop's keyring: whoever is logged in opens the vault
+    Keyring,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PersonCommand {
+    /// Let another person open this vault, in a role, with a passphrase of their own
+    Add {
+        /// Letters, digits, dots and dashes; the audit trail records it
+        id: String,
+        /// Such as nurse, physician, front-desk, auditor, admin
+        #[arg(long)]
+        role: String,
+        /// Shown before the vault is opened, to whoever has the device
+        #[arg(long, default_value = "", hide_default_value = true)]
+        label: String,
+        /// Read the passphrase from a file instead of asking for it
+        #[arg(long, value_name = "FILE")]
+        new_passphrase_file: Option<PathBuf>,
+    },
+    /// Who is in this vault
+    List,
+    /// Open the vault for this person from now on ("owner": for its owner)
+    Switch { id: String },
 }
 
 #[derive(Debug, clap::Args)]

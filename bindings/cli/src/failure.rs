@@ -6,7 +6,7 @@ use pocketchart_core::net::NetError;
 use pocketchart_core::session::Locked;
 use pocketchart_core::sync::SyncError;
 use pocketchart_core::transfer::ExportError;
-use pocketchart_core::vault::VaultError;
+use pocketchart_core::vault::{GateError, VaultError};
 use pocketchart_hub::HubError;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,10 @@ use std::path::{Path, PathBuf};
 pub(crate) enum Failure {
     #[error("{0}")]
     Usage(String),
+    #[error("no desktop keyring; use the passphrase")]
+    NoKeyring,
     #[error(transparent)]
-    Access(#[from] AccessError),
+    Access(AccessError),
     #[error(transparent)]
     Sync(#[from] SyncError),
     #[error(transparent)]
@@ -60,7 +62,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
-            Self::Locked(_) | Self::BadSecret(_) => 3,
+            Self::Locked(_) | Self::BadSecret(_) | Self::NoKeyring => 3,
             Self::Access(error) | Self::Export(ExportError::Access(error)) => of_access(error),
             Self::Sync(SyncError::Access(error)) => of_access(error),
             Self::Net(error) | Self::Sync(SyncError::Net(error)) if error.is_offline() => 5,
@@ -69,10 +71,26 @@ impl Failure {
     }
 }
 
+impl From<AccessError> for Failure {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Vault(VaultError::Gate(GateError::Unavailable)) => Self::NoKeyring,
+            error => Self::Access(error),
+        }
+    }
+}
+
 fn of_access(error: &AccessError) -> u8 {
     match error {
         AccessError::Locked
-        | AccessError::Vault(VaultError::WrongSecret | VaultError::NoSuchSlot { .. }) => 3,
+        | AccessError::Vault(
+            VaultError::WrongSecret
+            | VaultError::NoSuchSlot { .. }
+            | VaultError::NeedsGate { .. }
+            | VaultError::Gate(_)
+            | VaultError::Wait { .. }
+            | VaultError::SlotEnded { .. },
+        ) => 3,
         _ => 1,
     }
 }

@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod demo;
 mod failure;
+mod gate;
 mod output;
 mod secrets;
 
@@ -50,6 +51,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
     match &args.command {
         Command::Demo { keep } => demo::run(keep.as_deref()),
         Command::Vault { command } => commands::vault::run(global, command),
+        Command::Person { command } => commands::person::run(global, command),
         Command::Put { file } => commands::record::put(global, file),
         Command::Get { name } => commands::record::get(global, name),
         Command::Delete { name } => commands::record::delete(global, name),

@@ -9,36 +9,60 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// The secret that opens an existing vault.
-pub(crate) fn to_unlock(global: &Global) -> Result<Secret, Failure> {
+/// The secret that opens an existing vault. `None`: the keyring has it.
+pub(crate) fn to_unlock(global: &Global) -> Result<Option<Secret>, Failure> {
+    // clap does not see a conflict of which one half stands before the subcommand and one behind it.
+    let ways = [
+        global.recovery_code_file.is_some(),
+        global.passphrase_file.is_some(),
+        global.pin_file.is_some(),
+        global.keyring,
+    ];
+    if ways.into_iter().filter(|given| *given).count() > 1 {
+        let both =
+            "--passphrase-file, --recovery-code-file, --pin-file and --keyring exclude each other";
+        return Err(Failure::Usage(both.into()));
+    }
+    if global.keyring {
+        return Ok(None);
+    }
     if let Some(file) = &global.recovery_code_file {
-        // clap does not see a conflict of which one half stands before the subcommand and one behind it.
-        if global.passphrase_file.is_some() {
-            let both = "--passphrase-file and --recovery-code-file exclude each other";
-            return Err(Failure::Usage(both.into()));
-        }
         let text = read_line(file)?;
         let code = RecoveryCode::parse(&text).map_err(|e| Failure::BadSecret(e.to_string()))?;
-        return Ok(Secret::Recovery(code));
+        return Ok(Some(Secret::Recovery(code)));
+    }
+    if let Some(file) = &global.pin_file {
+        return Ok(Some(Secret::Pin(secret(&read_line(file)?))));
     }
     let text = match &global.passphrase_file {
         Some(file) => read_line(file)?,
         None => ask("Passphrase: ")?,
     };
-    Ok(Secret::Passphrase(secret(&text)))
+    Ok(Some(Secret::Passphrase(secret(&text))))
 }
 
-/// A passphrase for a new vault; asked twice at a terminal.
-pub(crate) fn for_new_vault(global: &Global) -> Result<SecretText, Failure> {
-    if let Some(file) = &global.passphrase_file {
+/// A passphrase for a new slot; asked twice at a terminal.
+pub(crate) fn new_passphrase(file: Option<&Path>) -> Result<SecretText, Failure> {
+    let words = "New passphrase (several unrelated words are good): ";
+    new_secret(file, words, "the two passphrases do not match")
+}
+
+/// A PIN for a new slot; asked twice at a terminal.
+pub(crate) fn new_pin(file: Option<&Path>) -> Result<SecretText, Failure> {
+    let words = "New PIN (at least six digits): ";
+    new_secret(file, words, "the two PINs do not match")
+}
+
+fn new_secret(file: Option<&Path>, words: &str, differ: &str) -> Result<SecretText, Failure> {
+    if let Some(file) = file {
         return Ok(secret(&read_line(file)?));
     }
-    let first = ask("New passphrase (several unrelated words are good): ")?;
+    let first = ask(words)?;
     let second = ask("The same again: ")?;
     if *first == *second {
         Ok(secret(&first))
     } else {
-        Err(Failure::Usage("the two passphrases do not match".into()))
+        Err(Failure::Usage(differ.into()))
     }
 }
 
@@ -83,7 +107,7 @@ pub(crate) fn home(global: &Global) -> Result<PathBuf, Failure> {
 fn ask(prompt: &str) -> Result<Zeroizing<String>, Failure> {
     if !is_interactive() {
         return Err(Failure::Usage(
-            "no terminal to ask for the passphrase: use --passphrase-file FILE".into(),
+            "no terminal to ask at: use --passphrase-file FILE, for a new secret --new-passphrase-file or --new-pin-file".into(),
         ));
     }
     let typed = rpassword::prompt_password(prompt).map_err(|source| Failure::File {

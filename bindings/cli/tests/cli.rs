@@ -34,6 +34,8 @@ impl Place {
     fn command(&self, home: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pocketchart"));
         command.env_remove("POCKETCHART_HOME").stdin(Stdio::null());
+        // Nobody's own keyring is touched by a test.
+        command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent");
         command
             .arg("--home")
             .arg(self.path(home))
@@ -519,4 +521,144 @@ fn a_hub_killed_under_load_keeps_what_it_acknowledged() {
             .unwrap();
         assert_eq!(answer.text, *text);
     }
+}
+
+#[test]
+fn people_and_slots_of_one_vault() {
+    let place = Place::new();
+    let code = place.vault("home");
+    let words = place.file("nurse-words", "ferry thimble orchard 19\n");
+    let words = words.to_str().unwrap();
+    let add = [
+        "person", "add", "nurse-1", "--role", "nurse", "--label", "Ward 3",
+    ];
+    place.ok(
+        "home",
+        &[&add[..], &["--new-passphrase-file", words]].concat(),
+    );
+    let listed = place.ok("home", &["person", "list"]);
+    assert!(
+        listed.contains("owner") && listed.contains("nurse-1"),
+        "{listed}"
+    );
+    let slots: Value =
+        serde_json::from_str(&place.ok("home", &["--json", "vault", "slots"])).unwrap();
+    let all: Vec<(&str, &str, &str)> = slots["slots"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|slot| {
+            let text = |name: &str| slot[name].as_str().unwrap();
+            (text("person"), text("opened_by"), text("label"))
+        })
+        .collect();
+    assert_eq!(
+        all,
+        [
+            ("owner", "passphrase", ""),
+            ("owner", "recovery code", ""),
+            ("nurse-1", "passphrase", "Ward 3")
+        ]
+    );
+    // Another way in for the owner.
+    let second = place.file("second", "kettle marble inlet 31\n");
+    let second = second.to_str().unwrap();
+    place.ok(
+        "home",
+        &[
+            "vault",
+            "add-slot",
+            "passphrase",
+            "--new-passphrase-file",
+            second,
+        ],
+    );
+
+    let by = |passphrase: &str, args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pocketchart"));
+        command
+            .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")
+            .stdin(Stdio::null());
+        command.arg("--home").arg(place.path("home"));
+        told(
+            command
+                .arg("--passphrase-file")
+                .arg(passphrase)
+                .args(args)
+                .output()
+                .unwrap(),
+        )
+    };
+    assert_eq!(by(second, &["status"]).0, 0);
+    // The nurse's passphrase is hers: by name, or once she is the one by default.
+    assert_eq!(by(words, &["status"]).0, 3);
+    assert_eq!(by(words, &["--person", "nurse-1", "status"]).0, 0);
+    let (unknown, _, err) = place.run("home", &["person", "switch", "nobody"]);
+    assert_eq!(unknown, 2, "{err}");
+    place.ok("home", &["person", "switch", "nurse-1"]);
+    assert_eq!(
+        fs::read_to_string(place.path("home/person")).unwrap(),
+        "nurse-1\n"
+    );
+    assert_eq!(by(words, &["status"]).0, 0);
+    let (code_of, _, err) = by(
+        words,
+        &[
+            "person",
+            "add",
+            "x",
+            "--role",
+            "nurse",
+            "--new-passphrase-file",
+            second,
+        ],
+    );
+    assert_eq!(code_of, 1, "{err}");
+    assert!(err.contains("only the vault's owner or an admin"), "{err}");
+    let (code_of, _, err) = by(words, &["hub", "--listen", "127.0.0.1:0"]);
+    assert_eq!(code_of, 1, "{err}");
+    assert!(err.contains("only the vault's owner"), "{err}");
+    // The owner by name, by the recovery code, and by default again.
+    assert_eq!(place.run("home", &["status"]).0, 3);
+    place.ok("home", &["--person", "owner", "status"]);
+    let written = place.file("code", &code);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pocketchart"));
+    command
+        .arg("--home")
+        .arg(place.path("home"))
+        .arg("--recovery-code-file")
+        .arg(written);
+    assert_eq!(told(command.arg("status").output().unwrap()).0, 0);
+    place.ok("home", &["person", "switch", "owner"]);
+    place.ok("home", &["status"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn without_a_keyring_its_slots_are_refused_and_nothing_takes_its_place() {
+    let place = Place::new();
+    place.vault("home");
+    let pin = place.file("pin", "739148\n");
+    let pin = pin.to_str().unwrap();
+    let before = place.ok("home", &["vault", "slots"]);
+    for args in [
+        &["vault", "add-slot", "keyring"][..],
+        &["vault", "add-slot", "pin", "--new-pin-file", pin],
+    ] {
+        let (code, out, err) = place.run("home", args);
+        assert_eq!(code, 3, "{out}\n{err}");
+        assert!(
+            err.contains("no desktop keyring; use the passphrase"),
+            "{err}"
+        );
+    }
+    let (code, _, err) = place.run("home", &["--keyring", "status"]);
+    assert_eq!(code, 2, "{err}");
+    assert_eq!(place.ok("home", &["vault", "slots"]), before);
+    let mut files: Vec<_> = fs::read_dir(place.path("home"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert_eq!(files, ["lock", "vault"]);
 }

@@ -1,10 +1,13 @@
 //! What goes back to a client: resources as they are stored, and errors as OperationOutcomes.
 
+use crate::people::problem_of;
 use axum::body::Body;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
-use pocketchart_core::access::{AccessError, AuditError, Refused, StoreError, Unfit};
+use pocketchart_core::access::{
+    AccessError, AuditError, ChangeRefused, Refused, StoreError, Unfit,
+};
 use pocketchart_core::fhir::patch::PatchError;
 use pocketchart_core::fhir::search::InvalidQuery;
 use pocketchart_core::fhir::{Instant, InvalidResource, bundle, outcome};
@@ -18,6 +21,8 @@ pub(crate) struct Problem {
     code: &'static str,
     text: String,
     expression: Option<String>,
+    /// For the program at the other end, see `fhir::marks::REFUSAL`.
+    reason: Option<&'static str>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -28,6 +33,7 @@ impl Problem {
             code,
             text: text.into(),
             expression: None,
+            reason: None,
             headers: Vec::new(),
         }
     }
@@ -50,7 +56,10 @@ impl Problem {
 
     /// The OperationOutcome.
     pub(crate) fn outcome(&self) -> String {
-        outcome::error(self.code, &self.text, self.expression.as_deref())
+        match self.reason {
+            Some(reason) => outcome::refusal(reason, &self.text),
+            None => outcome::error(self.code, &self.text, self.expression.as_deref()),
+        }
     }
 
     /// Says where, unless that is known more closely.
@@ -194,6 +203,17 @@ impl From<AccessError> for Problem {
                 )
             }
             AccessError::Refused(Refused::Meta { why, .. }) => why.into(),
+            // As a version that is not there any more: the device reads what is, and finds out.
+            AccessError::Change(error @ ChangeRefused::Repeated) => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "conflict",
+                error.to_string(),
+            ),
+            AccessError::Change(error) => Self {
+                reason: Some(error.code()),
+                ..Self::new(StatusCode::FORBIDDEN, "forbidden", error.to_string())
+            },
+            AccessError::People(error) => problem_of(&error),
             AccessError::Cursor(error) => {
                 Self::new(StatusCode::BAD_REQUEST, "value", error.to_string())
             }

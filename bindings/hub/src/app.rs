@@ -16,6 +16,8 @@ pub(crate) struct App {
     /// The vault in the hub's own hands. Handlers take their caller's guard instead.
     pub(crate) guard: Guard,
     pub(crate) admin_token_hash: [u8; 32],
+    /// Of the certificate of the hub's authority, for enrolment codes.
+    pub(crate) ca_sha256: [u8; 32],
     /// For requests that name no host.
     pub(crate) address: SocketAddr,
     pub(crate) denied: Arc<Denied>,
@@ -30,12 +32,14 @@ impl App {
     pub(crate) fn new(
         guard: Guard,
         admin_token_hash: [u8; 32],
+        ca_sha256: [u8; 32],
         address: SocketAddr,
         limits: Limits,
     ) -> Self {
         Self {
             guard,
             admin_token_hash,
+            ca_sha256,
             address,
             denied: Arc::default(),
             limits,

@@ -1,18 +1,19 @@
 //! Who asks: from the headers of a request to the guard that its handler works with.
 //!
-//! Every request but those for `metadata` and `/health` goes through here before its body is read. Handlers have no other
+//! Every request but those for `metadata`, `$enrol` and `/health` goes through here before its body is read. Handlers have no other
 //! guard than their caller's, so what a caller may not see no handler can hand out.
 
 use crate::answer::Problem;
 use crate::app::App;
 use crate::limits::{DRAIN_BYTES, DRAIN_TIMEOUT};
 use crate::log::Asker;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use pocketchart_core::access::Guard;
 use sha2::{Digest, Sha256};
+use std::net::SocketAddr;
 use subtle::ConstantTimeEq;
 
 /// Who sent a request, in its extensions.
@@ -35,15 +36,32 @@ pub(crate) fn hash_of(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 
-/// Who the headers say the caller is; `None`: nobody whom this hub knows.
-async fn caller_of(app: &App, headers: &HeaderMap) -> Option<Caller> {
-    let hash = hash_of(bearer(headers)?);
-    if bool::from(hash.ct_eq(&app.admin_token_hash)) {
-        return Some(Caller {
+/// Whose token that is; `None`: nobody's whom this hub knows.
+async fn caller_of(app: &App, token: Option<String>, is_local: bool) -> Option<Caller> {
+    let token = token?;
+    if bool::from(hash_of(&token).ct_eq(&app.admin_token_hash)) {
+        // It lies in a file of this machine and is for programs of this machine.
+        return is_local.then(|| Caller {
             guard: app.guard.clone(),
         });
     }
-    None
+    let guard = app.guard.clone();
+    let found = tokio::task::spawn_blocking(move || {
+        let actor = guard.holder_of_token(&token).ok().flatten()?;
+        Some(Caller {
+            guard: guard.acting_as(actor),
+        })
+    });
+    found.await.ok().flatten()
+}
+
+/// Whether the request comes from this machine.
+fn is_local(app: &App, request: &Request) -> bool {
+    let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    from.is_some_and(|ConnectInfo(from)| {
+        let from = from.ip().to_canonical();
+        from.is_loopback() || from == app.address.ip().to_canonical()
+    })
 }
 
 /// The token of the Authorization header. The scheme's name has no case (RFC 9110, 11.1).
@@ -61,7 +79,9 @@ pub(crate) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    if let Some(caller) = caller_of(&app, request.headers()).await {
+    let token = bearer(request.headers()).map(str::to_owned);
+    let is_local = is_local(&app, &request);
+    if let Some(caller) = caller_of(&app, token, is_local).await {
         let asker = Asker(caller.name());
         request.extensions_mut().insert(caller);
         let mut response = next.run(request).await;
@@ -75,6 +95,6 @@ pub(crate) async fn authenticate(
         axum::body::to_bytes(request.into_body(), DRAIN_BYTES),
     )
     .await;
-    let text = "a bearer token is needed (the token file of the hub names one)";
+    let text = "a bearer token is needed: an enrolled device has one (the hub's token file is for its own machine)";
     Problem::new(StatusCode::UNAUTHORIZED, "login", text).into_response()
 }

@@ -12,7 +12,10 @@ pub(crate) fn statement(base: &str, date: &str) -> String {
     };
     let statement = json!({
         "resourceType": "CapabilityStatement",
-        "extension": [{ "url": marks::STAMPED_AT_COMMIT, "valueBoolean": true }],
+        "extension": [
+            { "url": marks::STAMPED_AT_COMMIT, "valueBoolean": true },
+            { "url": marks::CHANGE_RECORD, "valueBoolean": true },
+        ],
         "status": "active",
         "date": date,
         "kind": "instance",

@@ -10,8 +10,10 @@ use rcgen::{
     KeyUsagePurpose,
 };
 use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::sync::Arc;
 use zeroize::Zeroize;
@@ -65,6 +67,15 @@ impl Identity {
         Ok(identity)
     }
 
+    /// SHA-256 of the authority's certificate, which devices are told.
+    pub(crate) fn ca_sha256(&self) -> Result<[u8; 32], HubError> {
+        Ok(Sha256::digest(self.ca_der()?).into())
+    }
+
+    fn ca_der(&self) -> Result<CertificateDer<'static>, HubError> {
+        CertificateDer::from_pem_slice(self.ca_cert_pem.as_bytes()).map_err(|_| HubError::Identity)
+    }
+
     /// TLS 1.3 and 1.2 with a fresh server certificate for this machine's loopback names and `address`.
     pub(crate) fn tls(&self, address: IpAddr) -> Result<ServerConfig, HubError> {
         let failed = |_| HubError::Identity;
@@ -90,15 +101,13 @@ impl Identity {
             .signed_by(&key, &Issuer::new(ca_params(&self.ca_name), ca_key))
             .map_err(failed)?;
 
+        // The authority goes along: a device that joins compares it with its code.
+        let chain = vec![cert.der().clone(), self.ca_der()?];
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let mut config =
             ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
                 .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-                .and_then(|builder| {
-                    builder
-                        .with_no_client_auth()
-                        .with_single_cert(vec![cert.der().clone()], key)
-                })
+                .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
                 .map_err(|_| HubError::Identity)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)

@@ -17,6 +17,7 @@ mod limits;
 mod log;
 mod names;
 mod negotiate;
+mod people;
 mod read;
 mod router;
 mod routes;

@@ -6,6 +6,7 @@ use crate::auth::authenticate;
 use crate::limits::{admit, receive, work};
 use crate::log::{Log, line};
 use crate::negotiate::negotiate;
+use crate::people;
 use crate::routes;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -36,6 +37,7 @@ pub(crate) fn router(app: App, log: Log) -> Router {
         )
         .route("/{kind}/_search", post(routes::find_by_form))
         .route("/{kind}/_history", get(routes::history_of_type))
+        .route("/$members", post(people::members))
         .route("/_history", get(routes::history_of_all))
         .route("/_search", post(routes::across_types))
         .route("/", base());
@@ -51,11 +53,20 @@ pub(crate) fn router(app: App, log: Log) -> Router {
     let metadata = get(routes::metadata).layer(from_fn(negotiate));
     // A base URL works with and without the slash behind it.
     let without_slash = known(Router::new().route("/fhir", base()));
-    let fhir = known(records).route("/metadata", metadata);
+    let enrol = post(people::enrol).layer(DefaultBodyLimit::max(people::MAX_BYTES));
+    let fhir = known(records)
+        .route("/metadata", metadata)
+        .route("/$enrol", enrol);
+    let operator = Router::new()
+        .route("/people", get(people::list))
+        .route("/enrol", post(people::make_code))
+        .route("/approve", post(people::approve))
+        .route("/revoke", post(people::revoke));
     Router::new()
         .route("/health", get(|| async { "ok\n" }))
         .merge(without_slash)
         .nest("/fhir/", fhir)
+        .nest("/operator", known(operator))
         .fallback(|| async {
             let text = "no such address on this server";
             Problem::new(StatusCode::NOT_FOUND, "not-found", text)

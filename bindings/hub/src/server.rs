@@ -115,10 +115,13 @@ impl Hub {
         let (ca_file, token_file) = (folder.join("ca.pem"), folder.join("token"));
         write_private(&ca_file, identity.ca_cert_pem.as_bytes())?;
         write_private(&token_file, identity.admin_token.as_bytes())?;
+        let url = format!("https://{address}/fhir");
+        write_private(&folder.join("url"), url.as_bytes())?;
 
         let app = App::new(
             guard,
             hash_of(&identity.admin_token),
+            identity.ca_sha256()?,
             address,
             options.limits,
         );
@@ -134,10 +137,11 @@ impl Hub {
         builder.max_buf_size(MAX_HEAD_BYTES);
         let list = u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX);
         server.http_builder().http2().max_header_list_size(list);
-        let task =
-            tokio::spawn(server.serve(router(app, Log::start(options.log)).into_make_service()));
+        let service = router(app, Log::start(options.log))
+            .into_make_service_with_connect_info::<SocketAddr>();
+        let task = tokio::spawn(server.serve(service));
         let ready = Ready {
-            url: format!("https://{address}/fhir"),
+            url,
             ca_file,
             token_file,
         };

@@ -6,9 +6,10 @@
 //! reads last.
 
 use super::audit::AuditKind;
+use super::authorship::{self, Author};
 use super::guard::Digested;
 use super::records::Page;
-use super::{AccessError, Guard};
+use super::{AccessError, Actor, Guard};
 use crate::fhir::links::{Follower, Target, is_urn, with_id};
 use crate::fhir::patch::{Patch, PatchError};
 use crate::fhir::search::{InvalidQuery, Query, SortKey};
@@ -156,8 +157,45 @@ enum Plan<'a> {
     Patch(Reference, &'a Patch),
 }
 
+/// Each one who takes part in `writes`, as one who acts, and what that person's part is.
+fn parts(caller: &Guard, writes: &[Write<'_>], authors: &[Vec<Author>]) -> Vec<(Guard, String)> {
+    let mut parts: Vec<(Guard, Vec<String>)> = Vec::new();
+    for (write, authors) in writes.iter().zip(authors) {
+        let actors: Vec<&Actor> = match authors.as_slice() {
+            [] => vec![caller.actor()],
+            signed => signed.iter().map(|author| &author.actor).collect(),
+        };
+        for actor in actors {
+            match parts.iter_mut().find(|(guard, _)| guard.actor() == actor) {
+                Some((_, whats)) => whats.push(write.what()),
+                None => parts.push((caller.acting_as(actor.clone()), vec![write.what()])),
+            }
+        }
+    }
+    if parts.is_empty() {
+        return vec![(caller.clone(), "transaction of 0".into())];
+    }
+    let what = |whats: Vec<String>| match whats.as_slice() {
+        [one] => one.clone(),
+        many => format!("transaction of {}", many.len()),
+    };
+    parts
+        .into_iter()
+        .map(|(guard, whats)| (guard, what(whats)))
+        .collect()
+}
+
 impl Write<'_> {
-    fn what(&self) -> String {
+    /// The record and the exact bytes that a signed change can be about; `None` for the bytes: a deletion.
+    pub(super) fn exact(&self) -> Option<(&Reference, Option<&str>)> {
+        match &self.act {
+            Act::Put(resource) => Some((resource.name(), Some(resource.text()))),
+            Act::Delete(name) => Some((name, None)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn what(&self) -> String {
         match &self.act {
             Act::Put(resource) => resource.name().to_string(),
             Act::Patch { name, .. } => name.to_string(),
@@ -175,6 +213,26 @@ impl Write<'_> {
 }
 
 impl Guard {
+    /// A write with the audit entries of everyone who takes part: the intents before it, the revision after it.
+    fn written_by<R>(
+        &self,
+        parts: &[(Self, String)],
+        write: impl FnOnce(&Self) -> Result<(R, i64), AccessError>,
+    ) -> Result<R, AccessError> {
+        for (guard, what) in parts {
+            guard.note(AuditKind::Write, what, None, None)?;
+        }
+        let (answer, revision) = write(self)?;
+        for (guard, what) in parts {
+            match guard.note(AuditKind::Written, what, None, Some(revision)) {
+                Ok(()) => {}
+                Err(AccessError::Audit(error)) => return Err(AccessError::StoredUnnoted(error)),
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(answer)
+    }
+
     /// Commits one write by itself.
     ///
     /// # Errors
@@ -198,18 +256,19 @@ impl Guard {
         writes: &[Write<'_>],
         is_transaction: bool,
     ) -> Result<Vec<Done>, (usize, AccessError)> {
-        let what = match writes {
-            [one] => one.what(),
-            many => format!("transaction of {}", many.len()),
-        };
+        let mut authors = Vec::with_capacity(writes.len());
+        for (at, write) in writes.iter().enumerate() {
+            authors.push(self.authors_of(write).map_err(|error| (at, error))?);
+        }
         let mut at = 0;
-        let result = self.written(&what, |guard| {
+        let result = self.written_by(&parts(self, writes, &authors), |guard| {
             guard.write(Durability::Full, |tx| {
                 let stamp = tx.next_stamp(guard.shared.clock.now())?;
                 let mut commit = Commit {
                     guard,
                     tx,
                     writes,
+                    authors: &authors,
                     is_transaction,
                     stamp,
                     results: writes.iter().map(|_| None).collect(),
@@ -297,6 +356,8 @@ struct Commit<'r, 't, 'c, 'a> {
     guard: &'r Guard,
     tx: &'r Tx<'c>,
     writes: &'t [Write<'a>],
+    /// Of each write; none: the caller.
+    authors: &'t [Vec<Author>],
     is_transaction: bool,
     stamp: crate::fhir::Instant,
     results: Vec<Option<Raw>>,
@@ -347,9 +408,14 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 _ => return Ok(()),
             };
             this.once(&name)?;
+            let authors = &this.authors[at];
+            authorship::must_fit(this.tx, &name, &write.condition, authors)?;
             let deleted = this
                 .tx
                 .serve_delete(&name, &write.condition, this.stamp)??;
+            if let Some(deleted) = &deleted {
+                authorship::note(this.tx, deleted, authors)?;
+            }
             this.results[at] = deleted.map(Raw::Written);
             Ok(())
         })
@@ -491,8 +557,13 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 let (text, asks) = this.linked(text);
                 let resource = Resource::parse_text(&text)?;
                 strict::check(&text)?;
-                let put = this.tx.serve_put(&resource, &write.condition, this.stamp)?;
-                this.results[at] = Some(Raw::Written(put?));
+                let authors = &this.authors[at];
+                authorship::must_fit(this.tx, resource.name(), &write.condition, authors)?;
+                let put = this
+                    .tx
+                    .serve_put(&resource, &write.condition, this.stamp)??;
+                authorship::note(this.tx, &put, authors)?;
+                this.results[at] = Some(Raw::Written(put));
                 if asks {
                     asking.push((at, text.into_owned()));
                 }

@@ -1,11 +1,13 @@
 //! Why a guard did not do something.
 
+use super::authorship::ChangeRefused;
+use super::people::PeopleError;
 use super::{AuditError, BadCursor, Unfit};
 use crate::fhir::InvalidResource;
 use crate::fhir::strict::NotStrict;
 use crate::rng::NoRandomness;
 use crate::store::{Refused, StoreError};
-use crate::vault::VaultError;
+use crate::vault::{SlotSummary, VaultError};
 
 /// Why a guard did not do something. Nothing was changed, unless the variant says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -27,9 +29,42 @@ pub enum AccessError {
         "this vault belongs to a device (changes wait in it, or it syncs with a server): make one for the hub"
     )]
     VaultOfADevice,
-    /// The vault was locked meanwhile.
+    /// Other slots would have to go too, and nobody agreed to that.
+    #[error(
+        "the vault's root key changes with it, so that {} would be dropped: give their secrets along, or agree to drop \
+         them (they must be enrolled again). Nothing was changed",
+        in_words(slots)
+    )]
+    WouldDrop {
+        /// The slots.
+        slots: Vec<SlotSummary>,
+    },
+    /// A slot is out, the data key is the old one.
+    #[error(
+        "it is done, but the records still lie under the old key ({source}): run `pocketchart vault rekey` for a new one"
+    )]
+    RemovedNotRekeyed {
+        /// Why there is no new key.
+        source: Box<AccessError>,
+    },
+    /// Work that only this vault has.
+    #[error(
+        "{changes} change{} here that no server has would be lost: sync first. Nothing was changed",
+        if *changes == 1 { "" } else { "s" }
+    )]
+    Unsent {
+        /// How many.
+        changes: u64,
+    },
+    /// The vault was locked meanwhile, or is in another person's hands by now.
     #[error("the vault is locked")]
     Locked,
+    /// Only the vault's owner, or an admin, may do this.
+    #[error("only the vault's owner or an admin may {what}")]
+    OwnerOnly {
+        /// What was tried.
+        what: &'static str,
+    },
     /// What was to be stored is no resource.
     #[error(transparent)]
     Resource(#[from] InvalidResource),
@@ -48,4 +83,33 @@ pub enum AccessError {
     /// The operating system gave no randomness.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
+    /// A signed change was not taken.
+    #[error(transparent)]
+    Change(#[from] ChangeRefused),
+    /// Something about people and devices of a hub.
+    #[error(transparent)]
+    People(PeopleError),
+}
+
+impl From<PeopleError> for AccessError {
+    fn from(error: PeopleError) -> Self {
+        match error {
+            PeopleError::Store(error) => Self::Store(error),
+            PeopleError::Randomness(error) => Self::Randomness(error),
+            other => Self::People(other),
+        }
+    }
+}
+
+/// Slots as a person knows them: kind, whose, label.
+fn in_words(slots: &[SlotSummary]) -> String {
+    let words = slots.iter().map(|slot| {
+        let person = if slot.person.is_empty() {
+            "the owner"
+        } else {
+            &slot.person
+        };
+        format!("the {} of {person} (slot {})", slot.kind, slot.id)
+    });
+    words.collect::<Vec<_>>().join(", ")
 }

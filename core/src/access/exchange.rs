@@ -148,4 +148,13 @@ impl Guard {
         self.write(Durability::Full, |tx| tx.mark_refused(name, codes))?;
         Ok(())
     }
+
+    /// The server does not take this change yet, but may later: it waits on, with the codes of what it waits for.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn mark_waiting(&self, name: &RecordName, codes: &str) -> Result<(), AccessError> {
+        self.write(Durability::Full, |tx| tx.mark_waiting(name, codes))?;
+        Ok(())
+    }
 }

@@ -1,17 +1,18 @@
 //! The guard itself: what it holds, and how it comes to be.
 
-use super::audit::{AuditEntry, AuditError, AuditKind, AuditLog};
+use super::audit::{AuditError, AuditKind, AuditLog};
+use super::keys::actor_of;
+pub(super) use super::note::Digested;
 use super::{AccessError, Actor, Person};
 use crate::clock::Clock;
 use crate::crypto::passphrase_hash::Cost;
 use crate::crypto::{Key, SecretText};
 use crate::fhir::Instant;
 use crate::store::{Durability, Permit, Reader, Store, StoreError, Tx};
-use crate::vault::{self, RecoveryCode, Secret, Vault};
-use sha2::{Digest, Sha256};
+use crate::vault::{self, RecoveryCode, Secret, Vault, VaultError};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 /// An open vault in one person's hands. Clones share the vault; a lock locks them all, and the last
 /// one to go closes it too.
@@ -19,6 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 pub struct Guard {
     pub(super) shared: Arc<Shared>,
     pub(super) actor: Arc<Actor>,
+    /// In whose hands the vault was when this guard was made.
+    holder: u64,
 }
 
 pub(super) struct Shared {
@@ -26,17 +29,28 @@ pub(super) struct Shared {
     open: RwLock<Option<Open>>,
     /// Set before the lock waits for its turn, so that nothing new begins meanwhile.
     locking: AtomicBool,
+    /// Grows by one each time that the vault changes hands; only ever written while nothing else runs on it.
+    holder: AtomicU64,
     sync_turn: tokio::sync::Mutex<()>,
+    /// The device's id, once it was asked for.
+    pub(super) device: OnceLock<String>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 /// What a lock closes and zeroes.
 pub(super) struct Open {
-    store: Store,
+    pub(super) store: Store,
     audit: Mutex<AuditLog>,
     pub(super) cursor_key: Key,
     /// Last, so that the files are closed before the vault's lock is given up.
     pub(super) vault: Vault,
+}
+
+impl Shared {
+    /// The guards that there are end.
+    pub(super) fn next_holder(&self) -> u64 {
+        self.holder.fetch_add(1, Ordering::SeqCst) + 1
+    }
 }
 
 impl Open {
@@ -65,7 +79,6 @@ impl Guard {
         home: &Path,
         passphrase: SecretText,
         cost: Cost,
-        actor: Actor,
         clock: Arc<dyn Clock>,
         confirm: impl FnOnce(&RecoveryCode) -> Result<(), E>,
     ) -> Result<Self, E> {
@@ -74,28 +87,32 @@ impl Guard {
             confirm(code).map_err(Creation::Declined)
         });
         match vault {
-            Ok(vault) => Ok(Self::over(vault, actor, clock)?),
+            Ok(vault) => Ok(Self::over(vault, clock)?),
             Err(Creation::Failed(error)) => Err(error.into()),
             Err(Creation::Declined(error)) => Err(error),
         }
     }
 
-    /// Opens the vault in `home`.
+    /// Opens the vault in `home` with what its owner typed, where no gate has a part in it. For everybody and
+    /// everything else: [`Guard::unlock_with`].
     ///
     /// # Errors
     /// [`AccessError`]; nothing was changed.
     pub fn unlock(
         home: &Path,
         secret: &Secret,
-        actor: Actor,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AccessError> {
-        Self::over(vault::unlock(home, secret)?, actor, clock)
+        Self::over(vault::unlock(home, secret)?, clock)
     }
 
-    fn over(vault: Vault, actor: Actor, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
+    pub(super) fn over(mut vault: Vault, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
+        let actor = actor_of(&vault);
         let audit = AuditLog::open(&vault.audit().path, vault.audit().key, vault.audit().salt)?;
         let store = Store::open(&vault.store().path, vault.store().key, vault.store().salt)?;
+        // What a kill left of a change of keys. Where it cannot be finished now, the next opening tries again.
+        let _ = vault.settle();
+        vault.clear_leftovers();
         let open = Open {
             store,
             audit: Mutex::new(audit),
@@ -105,15 +122,19 @@ impl Guard {
         let shared = Shared {
             open: RwLock::new(Some(open)),
             locking: AtomicBool::new(false),
+            holder: AtomicU64::new(0),
             sync_turn: tokio::sync::Mutex::new(()),
+            device: OnceLock::new(),
             clock,
         };
         let guard = Self {
             shared: Arc::new(shared),
             actor: Arc::new(actor),
+            holder: 0,
         };
         guard.note_lost_changes()?;
         guard.note(AuditKind::Unlock, "", None, None)?;
+        guard.settle_tries()?;
         Ok(guard)
     }
 
@@ -146,6 +167,15 @@ impl Guard {
         Self {
             shared: Arc::clone(&self.shared),
             actor: Arc::new(actor),
+            holder: self.holder,
+        }
+    }
+
+    /// The guard of whoever has the vault now.
+    pub(super) fn of_holder(&self, holder: u64, actor: Actor) -> Self {
+        Self {
+            holder,
+            ..self.acting_as(actor)
         }
     }
 
@@ -179,12 +209,16 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn accept_loss(&self) -> Result<(), AccessError> {
-        self.note(AuditKind::Write, "loss accepted", None, None)?;
-        self.with_audit(|log| log.forget_loss())
+        self.audited(AuditKind::Write, "loss accepted", |guard| {
+            guard
+                .with_audit(|log| log.forget_loss())
+                .map(|()| ((), None))
+        })
     }
 
     /// Locks, for all clones: writes it to the trail, stops running reads, waits for running writes, closes the files and
-    /// zeroes the keys. Locking twice is no error.
+    /// zeroes the keys. Locking twice is no error, nor is locking when the vault is in another person's hands by now:
+    /// for this guard it is locked already, and theirs goes on.
     ///
     /// # Errors
     /// [`AccessError::Audit`] when the trail could not be written. It is locked all the same.
@@ -193,13 +227,11 @@ impl Guard {
             Err(AccessError::Locked) => Ok(()),
             other => other,
         };
+        if !self.is_holder() {
+            return Ok(());
+        }
         self.shared.locking.store(true, Ordering::SeqCst);
-        if let Some(open) = &*self
-            .shared
-            .open
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-        {
+        if let Some(open) = &*self.opened() {
             open.store.interrupt();
         }
         *self
@@ -256,35 +288,68 @@ impl Guard {
         if self.shared.locking.load(Ordering::SeqCst) {
             return Err(AccessError::Locked);
         }
-        match &*self
-            .shared
-            .open
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-        {
-            Some(open) => body(open),
-            None => Err(AccessError::Locked),
+        match &*self.opened() {
+            Some(open) if self.is_holder() => body(open),
+            _ => Err(AccessError::Locked),
         }
     }
 
-    /// Writes an audit entry. What it is about happens after this, never before.
-    pub(super) fn note(
+    /// As [`Guard::with_open`], while nothing else runs on the vault: for what changes the header or whose it is. Where the
+    /// disk may hold either generation of the header, nobody goes on with one of them: the vault is closed.
+    pub(super) fn with_open_mut<R>(
         &self,
-        kind: AuditKind,
-        what: &str,
-        texts: Option<Digested>,
-        revision: Option<i64>,
-    ) -> Result<(), AccessError> {
-        let entry = AuditEntry {
-            at_ms: self.shared.clock.now().epoch_ms(),
-            person: self.actor.person.id().to_owned(),
-            kind,
-            what: what.to_owned(),
-            count: texts.as_ref().map(|t| t.count),
-            digest: texts.and_then(|t| t.digest),
-            revision,
+        body: impl FnOnce(&mut Open) -> Result<R, AccessError>,
+    ) -> Result<R, AccessError> {
+        if self.shared.locking.load(Ordering::SeqCst) {
+            return Err(AccessError::Locked);
+        }
+        let open = &self.shared.open;
+        let mut whole = open.write().unwrap_or_else(PoisonError::into_inner);
+        let answer = match whole.as_mut() {
+            Some(open) if self.is_holder() => body(open),
+            _ => Err(AccessError::Locked),
         };
-        self.with_audit(|log| log.append(&entry))
+        if matches!(answer, Err(AccessError::Vault(VaultError::Unclear { .. }))) {
+            *whole = None;
+        }
+        answer
+    }
+
+    /// Closes the databases and takes the vault out, for all clones, if `check` agrees.
+    pub(super) fn take_apart(
+        &self,
+        check: impl FnOnce(&Open) -> Result<(), AccessError>,
+    ) -> Result<Vault, AccessError> {
+        if self.shared.locking.load(Ordering::SeqCst) {
+            return Err(AccessError::Locked);
+        }
+        let open = &self.shared.open;
+        let mut whole = open.write().unwrap_or_else(PoisonError::into_inner);
+        check(
+            whole
+                .as_ref()
+                .filter(|_| self.is_holder())
+                .ok_or(AccessError::Locked)?,
+        )?;
+        let open = whole.take().ok_or(AccessError::Locked)?;
+        Ok(open.vault)
+    }
+
+    /// Stops what reads now.
+    pub(super) fn interrupt_reads(&self) -> Result<(), AccessError> {
+        self.with_open(|open| {
+            open.store.interrupt();
+            Ok(())
+        })
+    }
+
+    fn opened(&self) -> RwLockReadGuard<'_, Option<Open>> {
+        let open = &self.shared.open;
+        open.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_holder(&self) -> bool {
+        self.holder == self.shared.holder.load(Ordering::SeqCst)
     }
 
     pub(super) fn with_audit<R>(
@@ -298,36 +363,6 @@ impl Guard {
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Guard({}, {})", self.actor.person, self.actor.role)
-    }
-}
-
-/// Count and SHA-256 of some texts, each preceded by its length.
-pub(super) struct Digested {
-    pub(super) count: u64,
-    pub(super) digest: Option<String>,
-}
-
-impl Digested {
-    /// A count alone.
-    pub(super) fn counted(count: u64) -> Self {
-        Self {
-            count,
-            digest: None,
-        }
-    }
-
-    pub(super) fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut digest = Sha256::new();
-        let mut count = 0;
-        for text in texts {
-            digest.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
-            digest.update(text);
-            count += 1;
-        }
-        Self {
-            count,
-            digest: Some(hex::encode(digest.finalize())),
-        }
     }
 }
 
@@ -345,8 +380,8 @@ enum Creation<E> {
     Declined(E),
 }
 
-impl<E> From<vault::VaultError> for Creation<E> {
-    fn from(error: vault::VaultError) -> Self {
+impl<E> From<VaultError> for Creation<E> {
+    fn from(error: VaultError) -> Self {
         Self::Failed(error.into())
     }
 }

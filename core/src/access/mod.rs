@@ -6,34 +6,48 @@
 
 mod actor;
 mod audit;
+mod authorship;
+mod certificate;
+pub mod change;
 mod commit;
 mod cursor;
 mod error;
 mod exchange;
 mod guard;
 mod history;
+mod joined;
+mod keys;
+mod note;
+pub mod people;
 mod records;
+mod rekey;
 mod secrets;
 mod serve;
+mod signing;
 mod status;
 mod transfer;
 mod upkeep;
 
 pub use actor::{Actor, Person, Role};
-pub use audit::{AuditEntry, AuditError, AuditKind};
+pub use audit::{AuditEntry, AuditError, AuditKind, Change};
+pub use authorship::ChangeRefused;
+pub use certificate::{BadCertificate, Certificate};
 pub use commit::{Act, Asked, Done, Unfit, Write};
 pub use cursor::BadCursor;
 pub use error::AccessError;
 pub use guard::{Guard, LostChanges};
 pub use history::HistoryPage;
+pub use keys::{Opening, PersonSummary};
 pub use records::Page;
+pub use rekey::{Absent, Rekeyed};
 pub use serve::Fetched;
+pub use signing::{device_id, fingerprint};
 pub use status::{Status, VaultCheck, Waiting};
 pub use transfer::Importing;
 
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{
-    Committed, Decide, EditState, EditView, Imported, Incoming, Known, Local, Origin, PeerId,
-    PeerSettings, Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused,
+    Committed, CopyWay, Decide, EditState, EditView, Imported, Incoming, Known, Local, Origin,
+    PeerId, PeerSettings, Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused,
     Reindexed, Saved, SentKind, StoreError, Version,
 };

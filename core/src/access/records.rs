@@ -1,13 +1,14 @@
 //! What people do with records on a device: read, search, write, delete.
 
 use super::audit::AuditKind;
+use super::change::Signer;
 use super::cursor::FirstPage;
 use super::guard::Digested;
 use super::{AccessError, Guard, cursor};
 use crate::fhir::search::Query;
 use crate::fhir::{Reference, Resource};
 use crate::rng;
-use crate::store::{Author, Durability, Found, PeerId, Record, RecordName, Saved};
+use crate::store::{Author, Durability, Found, PeerId, Record, RecordName, Saved, Signs};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -117,7 +118,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; then nothing was stored.
     pub fn put(&self, resource: &Resource<'_>) -> Result<Saved, AccessError> {
-        let change_id = rng::make_uuid()?;
+        let (change_id, signer) = (rng::make_uuid()?, self.signer()?);
         self.written(&resource.name().to_string(), |guard| {
             guard.write(Durability::Full, |tx| {
                 let peer = match tx.find(resource.name())? {
@@ -125,7 +126,7 @@ impl Guard {
                     // Written again after a deletion that waits: it goes back to where it was.
                     None => tx.edited_on(resource.name())?.unwrap_or(PeerId::FIRST),
                 };
-                tx.put_local(peer, resource, guard.author(&change_id))
+                tx.put_local(peer, resource, guard.author(&change_id, signer.as_ref()))
             })
         })
     }
@@ -135,10 +136,10 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; then nothing was deleted.
     pub fn delete(&self, name: &Reference) -> Result<Option<Saved>, AccessError> {
-        let change_id = rng::make_uuid()?;
+        let (change_id, signer) = (rng::make_uuid()?, self.signer()?);
         self.written(&format!("delete {name}"), |guard| {
             guard.write(Durability::Full, |tx| match tx.find(name)? {
-                Some(whole) => tx.delete_local(&whole, guard.author(&change_id)),
+                Some(whole) => tx.delete_local(&whole, guard.author(&change_id, signer.as_ref())),
                 None => Ok(None),
             })
         })
@@ -159,8 +160,13 @@ impl Guard {
         }
     }
 
-    fn author<'a>(&'a self, change_id: &'a str) -> Author<'a> {
+    pub(super) fn author<'a>(
+        &'a self,
+        change_id: &'a str,
+        signer: Option<&'a Signer>,
+    ) -> Author<'a> {
         Author {
+            signer: signer.map(|signer| signer as &dyn Signs),
             person: self.actor.person.id(),
             change_id,
             at_ms: self.shared.clock.now().epoch_ms(),

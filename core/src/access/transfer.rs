@@ -1,11 +1,12 @@
 //! What an import and an export do with records: many at once, with one audit entry per file.
 
 use super::audit::AuditKind;
+use super::change::Signer;
 use super::guard::Digested;
 use super::{AccessError, Guard};
 use crate::fhir::{Instant, Reference, Resource, ResourceType};
 use crate::rng;
-use crate::store::{Author, Durability, Imported, PeerId, Reader, Record, StoreError, Tx};
+use crate::store::{Durability, Imported, PeerId, Reader, Record, StoreError, Tx};
 use sha2::{Digest, Sha256};
 
 /// How an import stores.
@@ -41,13 +42,14 @@ impl Guard {
             self.note(AuditKind::Import, file, Some(digest), None)?;
         }
         let changes = self.change_ids(batch.len(), how)?;
+        let signer = self.signer()?;
         self.transfer(how, |tx| {
             if !how.as_edits {
                 return tx.import(batch, how.at.epoch_ms());
             }
             let mut all = Vec::with_capacity(batch.len());
             for (resource, change_id) in batch.iter().zip(&changes) {
-                all.push(self.import_edit(tx, resource, change_id)?);
+                all.push(self.import_edit(tx, resource, change_id, signer.as_ref())?);
             }
             Ok(all)
         })
@@ -71,6 +73,7 @@ impl Guard {
             None,
         )?;
         let changes = self.change_ids(names.len(), how)?;
+        let signer = self.signer()?;
         self.transfer(how, |tx| {
             if !how.as_edits {
                 return tx.change_imported(names, how.at.epoch_ms(), change);
@@ -81,7 +84,7 @@ impl Guard {
                 if let Some(text) = text
                     && let Ok(resource) = Resource::parse_text(&text)
                 {
-                    self.import_edit(tx, &resource, change_id)?;
+                    self.import_edit(tx, &resource, change_id, signer.as_ref())?;
                     changed += 1;
                 }
             }
@@ -163,18 +166,14 @@ impl Guard {
         tx: &Tx<'_>,
         resource: &Resource<'_>,
         change_id: &str,
+        signer: Option<&Signer>,
     ) -> Result<Imported, StoreError> {
         let peer = match tx.find(resource.name()) {
             Ok(found) => found.map_or(PeerId::FIRST, |name| name.peer),
             Err(StoreError::Ambiguous { .. }) => return Ok(Imported::Ambiguous),
             Err(error) => return Err(error),
         };
-        let author = Author {
-            person: self.actor.person.id(),
-            change_id,
-            at_ms: self.shared.clock.now().epoch_ms(),
-        };
-        let saved = tx.put_local(peer, resource, author)?;
+        let saved = tx.put_local(peer, resource, self.author(change_id, signer))?;
         Ok(match saved {
             crate::store::Saved::Unchanged => Imported::Unchanged,
             _ => Imported::Stored,

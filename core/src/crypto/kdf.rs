@@ -21,6 +21,12 @@ pub enum Purpose {
     CursorSeal,
     /// From a slot's secret: wraps the root key.
     WrapRootKey,
+    /// From what a gate released: wraps the root key.
+    WrapRootKeyReleased,
+    /// From a typed secret and what a gate made of it: wraps the root key.
+    WrapRootKeyEvaluated,
+    /// From a slot's key: wraps the member's signing key.
+    WrapSigningKey,
     /// From a data key: a value that tells a wrong key from a damaged file.
     KeyCheck,
     /// From the audit file's key: the first key of the ratchet that MACs its entries.
@@ -31,12 +37,15 @@ pub enum Purpose {
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::HeaderMac,
         Self::WrapDataKey,
         Self::WrapAuditKey,
         Self::CursorSeal,
         Self::WrapRootKey,
+        Self::WrapRootKeyReleased,
+        Self::WrapRootKeyEvaluated,
+        Self::WrapSigningKey,
         Self::KeyCheck,
         Self::AuditChain,
         Self::AuditRatchet,
@@ -49,6 +58,9 @@ impl Purpose {
             Self::WrapAuditKey => "wrap-audit-key",
             Self::CursorSeal => "cursor-seal",
             Self::WrapRootKey => "wrap-root-key",
+            Self::WrapRootKeyReleased => "wrap-root-key-released",
+            Self::WrapRootKeyEvaluated => "wrap-root-key-evaluated",
+            Self::WrapSigningKey => "wrap-signing-key",
             Self::KeyCheck => "key-check",
             Self::AuditChain => "audit-chain",
             Self::AuditRatchet => "audit-ratchet",

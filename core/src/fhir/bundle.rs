@@ -213,7 +213,26 @@ impl Writer {
 
     /// One write of a transaction. `if_match` is a version, not an ETag; `create` asks that nothing stands there yet.
     pub fn put(&mut self, url: &str, resource: &str, if_match: Option<&str>, create: bool) {
+        self.put_signed(url, resource, if_match, create, None);
+    }
+
+    /// As [`Writer::put`], with the signed records of the change.
+    pub fn put_signed(
+        &mut self,
+        url: &str,
+        resource: &str,
+        if_match: Option<&str>,
+        create: bool,
+        change: Option<&str>,
+    ) {
         self.open();
+        if let Some(change) = change {
+            self.out += &format!(
+                "\"extension\":[{{\"url\":\"{}\",\"valueString\":{}}}],",
+                marks::CHANGE_RECORD,
+                json::quoted(change)
+            );
+        }
         self.out += "\"resource\":";
         self.out += resource;
         self.out += &format!(

@@ -4,8 +4,15 @@
 /// later than before. Whoever reads in its order misses nothing and needs no overlap between two reads.
 pub const STAMPED_AT_COMMIT: &str = "urn:pocketchart:last-updated-at-commit";
 
-/// URL of the extension of a Bundle's entry that holds the signed change record of its write (`valueString`).
+/// URL of the extension of a CapabilityStatement that says: changes may carry the signed records of their authors. In a
+/// Bundle it is the url of the extension of an entry whose `valueString` is the records.
 pub const CHANGE_RECORD: &str = "urn:pocketchart:change-record";
 
-/// The header that holds the signed change record of a single write.
+/// Header that carries the same beside a single write.
 pub const CHANGE_HEADER: &str = "x-pocketchart-change";
+
+/// System of the code in an OperationOutcome that says why a signed change was not taken.
+pub const REFUSAL: &str = "urn:pocketchart:refusal";
+
+/// Code of [`REFUSAL`]: nobody has approved its author yet. It may be taken later, so it waits.
+pub const NOT_APPROVED: &str = "author-not-approved";

@@ -4,6 +4,7 @@
 //! that `1.00`, key order, white space and unknown elements come back as they went in.
 
 pub mod bundle;
+pub mod compartment;
 pub mod content;
 pub mod extract;
 pub mod fold;

@@ -1,6 +1,6 @@
 //! OperationOutcome: how FHIR says what went wrong.
 
-use super::json;
+use super::{json, marks};
 use serde::Deserialize;
 
 /// One error as an OperationOutcome.
@@ -32,25 +32,34 @@ fn issue(severity: &str, code: &str, diagnostics: &str, expression: Option<&str>
     )
 }
 
+/// A refusal (issue code `forbidden`) with a reason of [`marks::REFUSAL`] for the program at the other end.
+pub fn refusal(reason: &str, diagnostics: &str) -> String {
+    format!(
+        "{{\"resourceType\":\"OperationOutcome\",\"issue\":[{{\"severity\":\"error\",\"code\":\"forbidden\",\
+         \"details\":{{\"coding\":[{{\"system\":\"{}\",\"code\":{}}}]}},\"diagnostics\":{}}}]}}",
+        marks::REFUSAL,
+        json::quoted(reason),
+        json::quoted(diagnostics),
+    )
+}
+
+/// The reason of [`marks::REFUSAL`] in an OperationOutcome.
+pub fn reason(text: &str) -> Option<String> {
+    let outcome: Outcome = serde_json::from_str(text).ok()?;
+    let codings = outcome
+        .issue
+        .into_iter()
+        .flat_map(|issue| issue.details.coding);
+    codings
+        .filter(|coding| coding.system == marks::REFUSAL && is_code(&coding.code.as_str()))
+        .map(|coding| coding.code)
+        .next()
+}
+
 /// The issue codes of a server's OperationOutcome, joined by commas; `None` when the text is none. Its diagnostics are
 /// left out on purpose: servers repeat field contents there.
 pub fn codes(text: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Outcome {
-        #[serde(rename = "resourceType")]
-        resource_type: String,
-        #[serde(default)]
-        issue: Vec<Issue>,
-    }
-    #[derive(Deserialize)]
-    struct Issue {
-        #[serde(default)]
-        code: String,
-    }
     let outcome: Outcome = serde_json::from_str(text).ok()?;
-    let is_code = |c: &&str| {
-        !c.is_empty() && c.len() < 40 && c.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
-    };
     let codes: Vec<&str> = outcome
         .issue
         .iter()
@@ -58,6 +67,40 @@ pub fn codes(text: &str) -> Option<String> {
         .filter(is_code)
         .collect();
     (outcome.resource_type == "OperationOutcome").then(|| codes.join(","))
+}
+
+fn is_code(code: &&str) -> bool {
+    !code.is_empty() && code.len() < 40 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+}
+
+#[derive(Deserialize)]
+struct Outcome {
+    #[serde(rename = "resourceType")]
+    resource_type: String,
+    #[serde(default)]
+    issue: Vec<Issue>,
+}
+
+#[derive(Deserialize)]
+struct Issue {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    details: Details,
+}
+
+#[derive(Default, Deserialize)]
+struct Details {
+    #[serde(default)]
+    coding: Vec<Coding>,
+}
+
+#[derive(Deserialize)]
+struct Coding {
+    #[serde(default)]
+    system: String,
+    #[serde(default)]
+    code: String,
 }
 
 #[cfg(test)]
@@ -73,6 +116,16 @@ mod tests {
         );
         assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
         assert_eq!(codes(&text).as_deref(), Some("conflict"));
+    }
+
+    #[test]
+    fn a_reason_is_read_back_and_only_ours() {
+        let text = refusal(marks::NOT_APPROVED, "wait");
+        assert_eq!(codes(&text).as_deref(), Some("forbidden"));
+        assert_eq!(reason(&text).as_deref(), Some(marks::NOT_APPROVED));
+        let other = text.replace(marks::REFUSAL, "http://example.org");
+        assert_eq!(reason(&other), None);
+        assert_eq!(reason(&error("forbidden", "no", None)), None);
     }
 
     #[test]

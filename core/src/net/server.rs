@@ -1,10 +1,13 @@
 //! One FHIR server and the requests we make of it.
 
+use super::pin::PinnedAuthority;
 use super::{NetError, tls};
 use crate::crypto::SecretText;
-use crate::fhir::bundle;
+use crate::fhir::{bundle, marks};
 use reqwest::header::{self, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Url};
+use rustls::ClientConfig;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest answer that is read: a page, unpacked.
@@ -20,6 +23,7 @@ pub struct Server {
     client: Client,
     base: Url,
     token: Option<SecretText>,
+    pinned: Option<Arc<PinnedAuthority>>,
 }
 
 /// What a server answered.
@@ -39,41 +43,41 @@ impl Server {
     /// # Errors
     /// [`NetError`] about the address, the certificate or the token.
     pub fn new(base: &str, ca_pem: Option<&str>, token: Option<&str>) -> Result<Self, NetError> {
-        let mut url = Url::parse(base).map_err(|_| NetError::BadUrl)?;
-        let host = url.host_str().ok_or(NetError::BadUrl)?;
-        let loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-        match url.scheme() {
-            "https" => {}
-            "http" if loopback => {}
-            "http" => return Err(NetError::Insecure),
-            _ => return Err(NetError::BadUrl),
-        }
-        let with_credentials = !url.username().is_empty() || url.password().is_some();
-        if url.query().is_some() || url.fragment().is_some() || with_credentials {
-            return Err(NetError::BadUrl);
-        }
-        if !url.path().ends_with('/') {
-            url.set_path(&format!("{}/", url.path()));
-        }
+        let base = base_of(base)?;
         let token = token.map(|token| SecretText::new(token.trim().to_owned()));
         if token.as_ref().is_some_and(|token| bearer(token).is_err()) {
             return Err(NetError::BadToken);
         }
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls::client(ca_pem)?)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .timeout(WHOLE_TIMEOUT)
-            .user_agent(concat!("pocketchart/", env!("CARGO_PKG_VERSION")))
-            .no_proxy()
-            .build()
-            .map_err(|_| NetError::Tls)?;
         Ok(Self {
-            client,
-            base: url,
+            client: client(tls::client(ca_pem)?)?,
+            base,
             token,
+            pinned: None,
         })
+    }
+
+    /// Prepares to talk to the server at `base` if its authority's certificate has this SHA-256, and to no other. Nothing
+    /// is sent before that was compared.
+    ///
+    /// # Errors
+    /// As [`Server::new`].
+    pub fn pinned(base: &str, ca_sha256: [u8; 32]) -> Result<Self, NetError> {
+        let base = base_of(base)?;
+        if base.scheme() != "https" {
+            return Err(NetError::Insecure);
+        }
+        let authority = Arc::new(PinnedAuthority::new(ca_sha256, tls::provider()));
+        Ok(Self {
+            client: client(tls::pinned(Arc::clone(&authority))?)?,
+            base,
+            token: None,
+            pinned: Some(authority),
+        })
+    }
+
+    /// The certificate (PEM) of the pinned authority, once the server has answered.
+    pub fn authority_pem(&self) -> Option<String> {
+        self.pinned.as_ref()?.seen_pem()
     }
 
     /// The base URL without a slash at the end: how a server is remembered.
@@ -112,6 +116,20 @@ impl Server {
         body: &str,
         if_match: Option<&str>,
     ) -> Result<Answer, NetError> {
+        self.put_signed(path, body, if_match, None).await
+    }
+
+    /// As [`Server::put`], with the signed records of the change.
+    ///
+    /// # Errors
+    /// As [`Server::put`].
+    pub async fn put_signed(
+        &self,
+        path: &str,
+        body: &str,
+        if_match: Option<&str>,
+        change: Option<&str>,
+    ) -> Result<Answer, NetError> {
         let request = self
             .request(Method::PUT, self.below(path)?)?
             .body(body.to_owned());
@@ -119,7 +137,17 @@ impl Server {
             Some(version) => request.header(header::IF_MATCH, bundle::etag(version)),
             None => request.header(header::IF_NONE_MATCH, "*"),
         };
-        self.finish(with_body(request)).await
+        self.finish(signed(with_body(request), change)).await
+    }
+
+    /// POST of a JSON text to `path` below the base URL.
+    ///
+    /// # Errors
+    /// As [`Server::put`].
+    pub async fn post(&self, path: &str, body: String) -> Result<Answer, NetError> {
+        let request = self.request(Method::POST, self.below(path)?)?.body(body);
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        self.finish(request).await
     }
 
     /// POST of a transaction Bundle to the base URL.
@@ -136,11 +164,24 @@ impl Server {
     /// # Errors
     /// As [`Server::put`].
     pub async fn delete(&self, path: &str, if_match: Option<&str>) -> Result<Answer, NetError> {
+        self.delete_signed(path, if_match, None).await
+    }
+
+    /// As [`Server::delete`], with the signed records of the change.
+    ///
+    /// # Errors
+    /// As [`Server::put`].
+    pub async fn delete_signed(
+        &self,
+        path: &str,
+        if_match: Option<&str>,
+        change: Option<&str>,
+    ) -> Result<Answer, NetError> {
         let mut request = self.request(Method::DELETE, self.below(path)?)?;
         if let Some(version) = if_match {
             request = request.header(header::IF_MATCH, bundle::etag(version));
         }
-        self.finish(request).await
+        self.finish(signed(request, change)).await
     }
 
     fn below(&self, path: &str) -> Result<Url, NetError> {
@@ -191,6 +232,46 @@ impl Server {
             version,
             text,
         })
+    }
+}
+
+fn base_of(base: &str) -> Result<Url, NetError> {
+    let mut url = Url::parse(base).map_err(|_| NetError::BadUrl)?;
+    let host = url.host_str().ok_or(NetError::BadUrl)?;
+    let loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+    match url.scheme() {
+        "https" => {}
+        "http" if loopback => {}
+        "http" => return Err(NetError::Insecure),
+        _ => return Err(NetError::BadUrl),
+    }
+    let with_credentials = !url.username().is_empty() || url.password().is_some();
+    if url.query().is_some() || url.fragment().is_some() || with_credentials {
+        return Err(NetError::BadUrl);
+    }
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+fn client(tls: ClientConfig) -> Result<Client, NetError> {
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .timeout(WHOLE_TIMEOUT)
+        .user_agent(concat!("pocketchart/", env!("CARGO_PKG_VERSION")))
+        .no_proxy()
+        .build()
+        .map_err(|_| NetError::Tls)
+}
+
+fn signed(request: RequestBuilder, change: Option<&str>) -> RequestBuilder {
+    match change {
+        Some(records) => request.header(marks::CHANGE_HEADER, records),
+        None => request,
     }
 }
 

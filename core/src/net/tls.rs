@@ -4,9 +4,11 @@
 //! on Android.
 
 use super::NetError;
+use super::pin::PinnedAuthority;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use std::sync::Arc;
 
 /// TLS 1.3 and 1.2 with ring; `ca_pem` adds the operator's authorities.
@@ -27,12 +29,35 @@ pub(super) fn client(ca_pem: Option<&str>) -> Result<ClientConfig, NetError> {
             return Err(NetError::BadCertificate);
         }
     }
-    let mut config =
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(|_| NetError::Tls)?
+    Ok(finished(
+        builder()?
             .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_no_client_auth(),
+    ))
+}
+
+/// As [`client`], trusting one authority and nobody else.
+pub(super) fn pinned(authority: Arc<PinnedAuthority>) -> Result<ClientConfig, NetError> {
+    let builder = builder()?.dangerous();
+    Ok(finished(
+        builder
+            .with_custom_certificate_verifier(authority)
+            .with_no_client_auth(),
+    ))
+}
+
+/// What does the cryptography.
+pub(super) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, NetError> {
+    ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(|_| NetError::Tls)
+}
+
+fn finished(mut config: ClientConfig) -> ClientConfig {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    config
 }

@@ -58,8 +58,11 @@ pub struct Pending {
     pub changes: u64,
     /// When the oldest of them was made.
     pub since: crate::fhir::Instant,
-    /// Issue codes, where the server refused it.
+    /// Issue codes, where the server refused it, or what it waits for there.
     pub refusal: Option<String>,
+    /// The signed records of what is sent: the newest of each author, oldest first. Empty where the newest change has
+    /// none.
+    pub records: Vec<String>,
     pub(super) newest_seq: i64,
     pub(super) rid: i64,
 }
@@ -77,11 +80,38 @@ pub(super) struct EditRow {
 }
 
 /// Who changes something, and when.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Author<'a> {
     pub(crate) person: &'a str,
     pub(crate) change_id: &'a str,
     pub(crate) at_ms: i64,
+    /// Signs for the person, where the person has a key.
+    pub(crate) signer: Option<&'a dyn Signs>,
+}
+
+/// What is known about a change when it is stored.
+pub(crate) struct ChangeFacts<'a> {
+    /// UUID of the change.
+    pub(crate) change: &'a str,
+    /// Number of the change in this vault.
+    pub(crate) sequence: i64,
+    /// Number of the server in this vault.
+    pub(crate) peer: i64,
+    /// The record.
+    pub(crate) record: &'a Reference,
+    /// The server's version it started from.
+    pub(crate) base: Option<&'a str>,
+    /// The change of the same record that was under way when this one was made: the server's answer to it, not known
+    /// yet, will be what this one replaces.
+    pub(crate) after: Option<&'a str>,
+    /// The exact bytes; `None`: a deletion.
+    pub(crate) text: Option<&'a str>,
+}
+
+/// Signs changes.
+pub(crate) trait Signs {
+    /// The signed record of a change.
+    fn sign(&self, facts: &ChangeFacts<'_>) -> String;
 }
 
 impl Reader<'_> {
@@ -122,7 +152,8 @@ impl Reader<'_> {
     pub(crate) fn pending(&self, peer: Option<PeerId>) -> Result<Vec<Pending>, StoreError> {
         let sql = "SELECT edit.rid, rkey.peer, rkey.type, rkey.id, edit.state, edit.base_version, edit.deleted,
                           body.bytes, edit.sent_kind, edit.sent, edit.refusal,
-                          count(outbox.seq), max(outbox.seq), min(outbox.at_ms), min(outbox.seq) AS oldest
+                          count(outbox.seq), max(outbox.seq), min(outbox.at_ms), min(outbox.seq) AS oldest,
+                          edit.sent_seq
                    FROM edit JOIN rkey USING (rid) LEFT JOIN body USING (rid) LEFT JOIN outbox USING (rid)
                    WHERE ?1 IS NULL OR rkey.peer = ?1 GROUP BY edit.rid ORDER BY oldest";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -132,6 +163,33 @@ impl Reader<'_> {
             all.push(self.pending_of(row)?);
         }
         Ok(all)
+    }
+
+    /// The signed records of the changes up to `upto` (all: `None`), the newest of each author.
+    fn records_upto(&self, rid: i64, upto: Option<i64>) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT author, record FROM outbox WHERE rid = ?1 AND seq <= ?2 ORDER BY seq";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query((rid, upto.unwrap_or(i64::MAX)))?;
+        let mut newest: Vec<(String, Option<Vec<u8>>)> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let author: String = row.get(0)?;
+            newest.retain(|(other, _)| *other != author);
+            newest.push((author, row.get(1)?));
+        }
+        if newest.last().is_none_or(|(_, record)| record.is_none()) {
+            return Ok(Vec::new());
+        }
+        let records = newest.into_iter().filter_map(|(_, record)| record);
+        records
+            .map(|packed| self.unpack(&packed, "change record", rid))
+            .collect()
+    }
+
+    /// Changes that no server has acknowledged, and changed records that a person must decide about.
+    pub(crate) fn unsent_changes(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT (SELECT count(*) FROM outbox)
+                        + (SELECT count(*) FROM edit WHERE rid NOT IN (SELECT rid FROM outbox))";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
     fn pending_of(&self, row: &Row<'_>) -> Result<Pending, StoreError> {
@@ -149,7 +207,9 @@ impl Reader<'_> {
             row.get_ref(3)?.as_str().unwrap_or_default(),
         )?;
         let sent = text(9, "sent")?;
+        let records = self.records_upto(rid, row.get::<_, Option<i64>>(15)?)?;
         Ok(Pending {
+            records,
             name: RecordName {
                 peer: PeerId(row.get(1)?),
                 reference,
@@ -218,7 +278,11 @@ impl Tx<'_> {
                 origin: Origin::Local,
             },
         )?;
-        self.queue(rid, author)?;
+        let name = RecordName {
+            peer,
+            reference: resource.name().clone(),
+        };
+        self.queue(rid, &name, Some(resource.text()), author)?;
         Ok(saved_as(edit.as_ref()))
     }
 
@@ -244,7 +308,7 @@ impl Tx<'_> {
             Some(_) => self.retry_edit(rid, true)?,
         }
         self.remove_body(name.peer.0, rid)?;
-        self.queue(rid, author)?;
+        self.queue(rid, name, None, author)?;
         Ok(Some(saved_as(edit.as_ref())))
     }
 
@@ -284,7 +348,7 @@ impl Tx<'_> {
         };
         if self.has_newer_changes(rid, sent_seq)? {
             let sql = "UPDATE edit SET state = 0, base = ?2, base_version = ?3, sent_kind = NULL, sent = NULL,
-                       sent_seq = NULL, theirs = NULL, theirs_version = NULL WHERE rid = ?1";
+                       sent_seq = NULL, theirs = NULL, theirs_version = NULL, refusal = NULL WHERE rid = ?1";
             self.connection.prepare_cached(sql)?.execute((
                 rid,
                 self.pack(answer.text())?,
@@ -304,7 +368,7 @@ impl Tx<'_> {
         let rewritten = self.record_at(rid)?.is_some();
         if self.has_newer_changes(rid, sent_seq)? && rewritten {
             let sql = "UPDATE edit SET state = 0, base = NULL, base_version = NULL, sent_kind = NULL, sent = NULL,
-                       sent_seq = NULL WHERE rid = ?1";
+                       sent_seq = NULL, refusal = NULL WHERE rid = ?1";
             self.connection.prepare_cached(sql)?.execute([rid])?;
             return Ok(());
         }
@@ -345,6 +409,17 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(sql)?
             .execute((rid, sent_seq, codes))?;
+        Ok(())
+    }
+
+    /// The server does not take it yet, but may later: it waits on, with the codes of what it waits for.
+    pub(crate) fn mark_waiting(&self, name: &RecordName, codes: &str) -> Result<(), StoreError> {
+        let Some((rid, _)) = self.under_way(name)? else {
+            return Ok(());
+        };
+        let sql = "UPDATE edit SET sent_kind = NULL, sent = NULL, sent_seq = NULL, state = 0, refusal = ?2
+                   WHERE rid = ?1";
+        self.connection.prepare_cached(sql)?.execute((rid, codes))?;
         Ok(())
     }
 
@@ -410,10 +485,45 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn queue(&self, rid: i64, author: Author<'_>) -> Result<(), StoreError> {
+    /// Adds a change to the outbox, with its signed record, in the transaction of the change.
+    fn queue(
+        &self,
+        rid: i64,
+        name: &RecordName,
+        text: Option<&str>,
+        author: Author<'_>,
+    ) -> Result<(), StoreError> {
         let sql = "INSERT INTO outbox (rid, change_id, author, at_ms) VALUES (?1, ?2, ?3, ?4)";
         let values = (rid, author.change_id, author.person, author.at_ms);
         self.connection.prepare_cached(sql)?.execute(values)?;
+        let Some(signer) = author.signer else {
+            return Ok(());
+        };
+        let sequence = self.connection.last_insert_rowid();
+        let edit = self.edit_row(rid)?;
+        let sent_seq = edit.as_ref().and_then(|edit| edit.sent_seq);
+        let base = edit.and_then(|edit| edit.base_version);
+        let after: Option<String> = match sent_seq {
+            Some(seq) => self
+                .connection
+                .prepare_cached("SELECT change_id FROM outbox WHERE seq = ?1")?
+                .query_row([seq], |row| row.get(0))
+                .optional()?,
+            None => None,
+        };
+        let record = signer.sign(&ChangeFacts {
+            change: author.change_id,
+            sequence,
+            peer: name.peer.0,
+            record: &name.reference,
+            base: base.as_deref(),
+            after: after.as_deref(),
+            text,
+        });
+        let sql = "UPDATE outbox SET record = ?2 WHERE seq = ?1";
+        self.connection
+            .prepare_cached(sql)?
+            .execute((sequence, self.pack(&record)?))?;
         Ok(())
     }
 

@@ -68,6 +68,22 @@ pub enum StoreError {
         /// Extended SQLite result code.
         code: i32,
     },
+    /// A second copy of the store does not fit on the disk.
+    #[error(
+        "there is not enough room for a new file: it takes {needed_mib} MiB, {free_mib} MiB are free. Nothing was changed"
+    )]
+    NoRoom {
+        /// Needed for the time of the work.
+        needed_mib: u64,
+        /// Free on that disk.
+        free_mib: u64,
+    },
+    /// The copy is not what the original is. It was deleted.
+    #[error("the copy is not equal to the original ({what}) and was deleted; nothing was changed")]
+    CopyDiffers {
+        /// A table, or what else was compared.
+        what: String,
+    },
     /// Several servers hold a record of this name.
     #[error("several servers have {name}: name the server as well")]
     Ambiguous {

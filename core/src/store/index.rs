@@ -16,7 +16,7 @@
 use super::{StoreError, Tx};
 use crate::fhir::extract::{self, Found, Value};
 use crate::fhir::params::{self, Parameter, ParameterKind, Profile};
-use crate::fhir::{Resource, ResourceType, fold};
+use crate::fhir::{Resource, ResourceType, compartment, fold};
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use std::cmp::Ordering;
@@ -31,12 +31,13 @@ pub(super) const MAX_KEY_BYTES: usize = 800;
 
 /// Changes whenever the rows of a record would be others: from parameters, extraction, folding, profile, this layout.
 pub(super) fn generation(profile: Profile) -> i64 {
-    const LAYOUT: i64 = 3;
+    const LAYOUT: i64 = 4;
     let profile = if profile == Profile::Full { 1 } else { 0 };
     let parts = [
         LAYOUT,
         params::GENERATION.into(),
         extract::GENERATION.into(),
+        compartment::GENERATION.into(),
         fold::FOLD_GENERATION.into(),
         profile,
     ];
@@ -96,10 +97,11 @@ impl Row {
     }
 }
 
-/// A record's rows and its clinical time.
+/// A record's rows, its clinical time, and the patients (rids, sorted) in whose compartments it is.
 pub(super) struct Rows {
     pub(super) rows: Vec<Row>,
     pub(super) clinical_ms: i64,
+    pub(super) patients: Vec<i64>,
 }
 
 impl Tx<'_> {
@@ -138,7 +140,12 @@ impl Tx<'_> {
         }
         rows.sort_by(Row::order);
         rows.dedup();
-        Ok(Rows { rows, clinical_ms })
+        let patients = self.intern_patients(peer, resource)?;
+        Ok(Rows {
+            rows,
+            clinical_ms,
+            patients,
+        })
     }
 
     fn key_of(
@@ -280,6 +287,11 @@ pub(super) fn text_hash(text: &str) -> i64 {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     hash.cast_signed()
+}
+
+/// Whether a table belongs to an index that is being built beside the one that answers.
+pub(super) fn is_half_built(table: &str) -> bool {
+    table.ends_with("_next")
 }
 
 /// Whether a parameter's rows carry the clinical time, so that one exact key can be probed.

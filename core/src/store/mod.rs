@@ -5,6 +5,8 @@
 //! when another module so much as names it.
 
 mod codec;
+mod compartment;
+mod copy;
 pub(crate) mod database;
 mod dictionary;
 mod edits;
@@ -18,13 +20,17 @@ mod peers;
 mod permit;
 mod query;
 mod records;
+mod registry;
 mod reindex;
 mod repack;
 mod secrets;
 mod serve;
 mod transaction;
+mod used;
 
-pub(crate) use edits::Author;
+pub use copy::CopyWay;
+pub(crate) use copy::{Target, with_side_files};
+pub(crate) use edits::{Author, ChangeFacts, Signs};
 pub use edits::{EditState, Pending, Saved, SentKind};
 pub use error::StoreError;
 pub use exchange::{Decide, EditView, Incoming, Known, Local, Pulled};

@@ -4,7 +4,7 @@
 //! old one, some records at a time, and exchanged for it in one transaction. A kill costs the step at hand. Until the
 //! exchange the old index answers; what is written meanwhile goes into both.
 
-use super::index;
+use super::index::{self, Rows};
 use super::{Reader, StoreError, Tx};
 use crate::fhir::Resource;
 use crate::fhir::params::Profile;
@@ -15,15 +15,18 @@ use rusqlite::OptionalExtension;
 pub(super) struct Generation {
     pub(super) index: &'static str,
     pub(super) clinical: &'static str,
+    pub(super) compartment: &'static str,
 }
 
 const CURRENT: Generation = Generation {
     index: "ix",
     clinical: "clinical",
+    compartment: "compartment",
 };
 const NEXT: Generation = Generation {
     index: "ix_next",
     clinical: "clinical_next",
+    compartment: "compartment_next",
 };
 
 /// How far a rebuild is.
@@ -119,6 +122,7 @@ impl Tx<'_> {
                 };
                 let of_record = self.index_rows(row.get(1)?, &resource, row.get(3)?)?;
                 self.set_clinical(NEXT, rid, of_record.clinical_ms)?;
+                self.set_compartments(NEXT, rid, &[], &of_record.patients)?;
                 rows.extend(of_record.rows.into_iter().map(|row| (row, rid)));
             }
         }
@@ -142,10 +146,12 @@ impl Tx<'_> {
 
     fn begin(&self) -> Result<i64, StoreError> {
         self.connection.execute_batch(
-            "DROP TABLE IF EXISTS ix_next; DROP TABLE IF EXISTS clinical_next;
+            "DROP TABLE IF EXISTS ix_next; DROP TABLE IF EXISTS clinical_next; DROP TABLE IF EXISTS compartment_next;
              CREATE TABLE ix_next (p INTEGER NOT NULL, v ANY NOT NULL, o ANY NOT NULL, rid INTEGER NOT NULL,
                                    PRIMARY KEY (p, v, o, rid)) STRICT, WITHOUT ROWID;
-             CREATE TABLE clinical_next (rid INTEGER PRIMARY KEY REFERENCES rkey, ms INTEGER NOT NULL) STRICT;",
+             CREATE TABLE clinical_next (rid INTEGER PRIMARY KEY REFERENCES rkey, ms INTEGER NOT NULL) STRICT;
+             CREATE TABLE compartment_next (rid INTEGER NOT NULL, patient INTEGER NOT NULL,
+                                            PRIMARY KEY (rid, patient)) STRICT, WITHOUT ROWID;",
         )?;
         self.set("reindexing_generation", self.generation()?)?;
         self.set("reindexed_rid", 0)?;
@@ -156,6 +162,7 @@ impl Tx<'_> {
         self.connection.execute_batch(
             "DROP TABLE ix; ALTER TABLE ix_next RENAME TO ix;
              DROP TABLE clinical; ALTER TABLE clinical_next RENAME TO clinical;
+             DROP TABLE compartment; ALTER TABLE compartment_next RENAME TO compartment;
              DELETE FROM setting WHERE name IN ('reindexed_rid', 'reindexing_generation');",
         )?;
         self.index_is_new()
@@ -189,7 +196,14 @@ impl Tx<'_> {
             None => Ok(None),
         };
         let (old, new) = (rows(old)?, rows(new)?);
+        let patients = |side: &Option<Rows>| side.as_ref().map(|rows| rows.patients.clone());
+        let (was_of, is_of) = (patients(&old), patients(&new));
         for generation in self.generations()? {
+            let (was_of, is_of) = (
+                was_of.as_deref().unwrap_or_default(),
+                is_of.as_deref().unwrap_or_default(),
+            );
+            self.set_compartments(generation, rid, was_of, is_of)?;
             match &new {
                 Some(new) => self.set_clinical(generation, rid, new.clinical_ms)?,
                 None => {
@@ -230,6 +244,10 @@ mod tests {
             of(include_str!("migrations/0001.sql"), "ix"),
             of(source, "ix_next")
         );
+        assert_eq!(
+            of(include_str!("migrations/0003.sql"), "compartment"),
+            of(source, "compartment_next")
+        );
     }
 
     fn found(store: &Store) -> Vec<String> {
@@ -267,6 +285,7 @@ mod tests {
                 person: "owner",
                 change_id: "c",
                 at_ms: n,
+                signer: None,
             };
             let resource = Resource::parse_text(&text).unwrap();
             store

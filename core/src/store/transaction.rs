@@ -1,6 +1,7 @@
 //! The open store: one writer, a few readers, and the transactions they run.
 
 use super::codec::Codec;
+use super::copy::{self, CopyWay, Target};
 use super::database::{self, Ladder};
 use super::index::Waiting;
 use super::interned::Interned;
@@ -17,6 +18,8 @@ const LADDER: Ladder = Ladder {
     steps: &[
         include_str!("migrations/0001.sql"),
         include_str!("migrations/0002.sql"),
+        include_str!("migrations/0003.sql"),
+        include_str!("migrations/0004.sql"),
         include_str!("migrations/0005.sql"),
     ],
 };
@@ -43,8 +46,9 @@ pub(crate) struct Store {
     interrupts: Vec<InterruptHandle>,
 }
 
-struct Db {
-    connection: Connection,
+/// One connection, and what goes with it.
+pub(super) struct Db {
+    pub(super) connection: Connection,
     codec: RefCell<Codec>,
     interned: RefCell<Interned>,
 }
@@ -73,6 +77,18 @@ impl Db {
             codec,
             interned: RefCell::default(),
         })
+    }
+
+    /// A further connection to a store, or the only one to a copy.
+    pub(super) fn open(path: &Path, key: &Key, salt: &[u8; 16]) -> Result<Self, StoreError> {
+        Self::over(database::open(path, key, salt, LADDER)?)
+    }
+
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader {
+            connection: &self.connection,
+            codec: &self.codec,
+        }
     }
 
     /// Runs `body` in one transaction: all of it, or nothing.
@@ -197,6 +213,26 @@ impl Store {
     pub(crate) fn check(&self, _permit: &Permit) -> Result<Vec<String>, StoreError> {
         let db = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         database::check(&db.connection)
+    }
+
+    /// Copies everything into a new file under another key, and checks the copy. Nobody writes meanwhile.
+    pub(crate) fn copy_to(
+        &self,
+        _permit: &Permit,
+        target: Target<'_>,
+        way: CopyWay,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), StoreError> {
+        let mut db = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let Db {
+            connection, codec, ..
+        } = &mut *db;
+        let tx = connection.transaction()?;
+        let reader = Reader {
+            connection: &tx,
+            codec,
+        };
+        copy::run(&reader, target, way, progress)
     }
 
     /// Stops running reads. Writes go on: a capture is never cut off.

@@ -12,6 +12,8 @@ pub struct Capability {
     pub types: Vec<ResourceType>,
     /// Whether it stamps at commit, see [`marks::STAMPED_AT_COMMIT`].
     pub stamps_at_commit: bool,
+    /// Whether changes may carry their signed records, see [`marks::CHANGE_RECORD`].
+    pub takes_change_records: bool,
 }
 
 /// Asks `server` what it is. A mistyped address, or a server that is no FHIR R4 server, ends here.
@@ -44,12 +46,14 @@ pub async fn probe(server: &Server) -> Result<Capability, SyncError> {
     if types.is_empty() {
         return Err(not_fhir("it offers no resource types"));
     }
-    let marked = |extension: &Extension| {
-        extension.url == marks::STAMPED_AT_COMMIT && extension.value == Some(true)
+    let marked = |mark: &str| {
+        let is_it = |extension: &Extension| extension.url == mark && extension.value == Some(true);
+        statement.extension.iter().any(is_it)
     };
     Ok(Capability {
+        stamps_at_commit: marked(marks::STAMPED_AT_COMMIT),
+        takes_change_records: marked(marks::CHANGE_RECORD),
         types,
-        stamps_at_commit: statement.extension.iter().any(marked),
     })
 }
 

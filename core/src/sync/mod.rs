@@ -4,11 +4,13 @@
 //! by the server, and kept here as a conflict for a person. What decides is in `plan`, pure; the rest drives it.
 
 mod capability;
+mod join;
 mod plan;
 mod pull;
 mod push;
 
 pub use capability::{Capability, probe};
+pub use join::{JoinError, Joined, join};
 
 use crate::access::{AccessError, Guard, PeerId};
 use crate::fhir::ResourceType;
@@ -27,6 +29,8 @@ pub struct Report {
     pub conflicts: u64,
     /// Local changes the server refused for good, in this sync.
     pub refused: u64,
+    /// Local changes the server takes only once their author is approved there. They wait.
+    pub held: u64,
     /// Records from the server that could not be taken (too large, malformed).
     pub skipped: u64,
     /// Pages read.
@@ -117,8 +121,11 @@ impl SyncRun<'_> {
     pub async fn run(&self) -> Result<Report, SyncError> {
         let _turn = self.guard.sync_turn().await;
         let capability = probe(self.server).await?;
+        if capability.takes_change_records {
+            join::present(self.guard, self.server).await?;
+        }
         let mut report = Report::default();
-        let faults = self.push(&mut report).await?;
+        let faults = self.push(&capability, &mut report).await?;
         self.pull(&capability, &mut report).await?;
         faults.into_first().map_or(Ok(report), Err)
     }

@@ -2,10 +2,10 @@
 //! with the server's answer.
 
 use super::plan::{self, Fate, Reread};
-use super::{Progress, Report, SyncError, SyncRun, failed};
-use crate::access::{EditState, Pending, SentKind};
+use super::{Capability, Progress, Report, SyncError, SyncRun, failed};
+use crate::access::{EditState, Pending, SentKind, change};
 use crate::fhir::bundle::{Bundle, Response, Writer};
-use crate::fhir::{Resource, outcome};
+use crate::fhir::{Resource, marks, outcome};
 use crate::net::Answer;
 
 /// Changes in one transaction; one server in the field takes 50.
@@ -55,15 +55,22 @@ enum Outcome {
     Sent,
     Conflict,
     Refused,
+    /// Someone has to be approved at the server first; it waits.
+    Held,
     /// Nothing was decided; it waits.
     Waits,
 }
 
 impl SyncRun<'_> {
-    pub(super) async fn push(&self, report: &mut Report) -> Result<Faults, SyncError> {
+    pub(super) async fn push(
+        &self,
+        capability: &Capability,
+        report: &mut Report,
+    ) -> Result<Faults, SyncError> {
         let mut faults = Faults::default();
         for _ in 0..ROUNDS {
-            let waiting = self.waiting()?;
+            let waiting = self.waiting(capability)?;
+            report.held = 0;
             if waiting.is_empty() {
                 return Ok(faults);
             }
@@ -75,6 +82,7 @@ impl SyncRun<'_> {
                     Outcome::Sent => report.sent += 1,
                     Outcome::Conflict => report.conflicts += 1,
                     Outcome::Refused => report.refused += 1,
+                    Outcome::Held => report.held += 1,
                     Outcome::Waits => {}
                 }
                 done += 1;
@@ -90,7 +98,12 @@ impl SyncRun<'_> {
             let (puts, deletes): (Vec<_>, Vec<_>) = fresh
                 .into_iter()
                 .partition(|pending| pending.mine.is_some());
-            for bundle in bundles(&puts) {
+            // What was held goes alone, so that it takes no others out of their transaction again.
+            let (held, puts): (Vec<_>, Vec<_>) = puts
+                .into_iter()
+                .partition(|pending| pending.refusal.is_some());
+            let alone = held.iter().map(std::slice::from_ref);
+            for bundle in bundles(&puts).into_iter().chain(alone) {
                 for outcome in self.send_bundle(bundle, &mut faults).await? {
                     note(report, outcome);
                 }
@@ -106,9 +119,13 @@ impl SyncRun<'_> {
         Ok(faults)
     }
 
-    fn waiting(&self) -> Result<Vec<Pending>, SyncError> {
+    fn waiting(&self, capability: &Capability) -> Result<Vec<Pending>, SyncError> {
         let mut all = self.guard.pending(Some(self.peer))?;
         all.retain(|pending| pending.state == EditState::Waiting);
+        if !capability.takes_change_records {
+            // Who wrote what is for our hub; another server has no use for it.
+            all.iter_mut().for_each(|pending| pending.records.clear());
+        }
         Ok(all)
     }
 
@@ -161,11 +178,12 @@ impl SyncRun<'_> {
                     pending.name.reference.to_string(),
                     pending.base_version.as_deref(),
                 );
-                transaction.put(
+                transaction.put_signed(
                     &path,
                     pending.mine.as_deref().unwrap_or_default(),
                     base,
                     base.is_none(),
+                    change_of(pending).as_deref(),
                 );
             }
             let answer = self.server.transaction(transaction.finish()).await?;
@@ -238,7 +256,11 @@ impl SyncRun<'_> {
             pending.name.reference.to_string(),
             pending.base_version.as_deref(),
         );
-        let answer = self.server.put(&path, sent, base).await?;
+        let change = change_of(pending);
+        let answer = self
+            .server
+            .put_signed(&path, sent, base, change.as_deref())
+            .await?;
         match answer.status {
             // Created, although it should have been there: someone deleted it, and now both have happened.
             201 if base.is_some() => self.conflict(pending, &Now::absent()),
@@ -252,6 +274,10 @@ impl SyncRun<'_> {
                 match plan::fate_of_put(sent, base, now.view().as_ref()) {
                     Fate::Arrived => self.settle(pending, &now.text),
                     Fate::Conflict => self.conflict(pending, &now),
+                    // Nothing may stand there, nothing does, and yet it does not hold: it arrived before, and was deleted.
+                    Fate::NotArrived if answer.status == 412 && base.is_none() => {
+                        self.conflict(pending, &now)
+                    }
                     // 409 also means "try again".
                     Fate::NotArrived => Ok(Outcome::Waits),
                 }
@@ -278,7 +304,11 @@ impl SyncRun<'_> {
         let path = pending.name.reference.to_string();
         let answer = self
             .server
-            .delete(&path, pending.base_version.as_deref())
+            .delete_signed(
+                &path,
+                pending.base_version.as_deref(),
+                change_of(pending).as_deref(),
+            )
             .await?;
         match answer.status {
             200 | 202 | 204 | 404 | 410 => self.settle_delete(pending),
@@ -328,6 +358,11 @@ impl SyncRun<'_> {
     /// Refused for good: it is set aside, and everything else goes on. What may pass later stops the push instead.
     fn refusal(&self, pending: &Pending, answer: &Answer) -> Result<Outcome, SyncError> {
         match answer.status {
+            403 if outcome::reason(&answer.text).as_deref() == Some(marks::NOT_APPROVED) => {
+                self.guard
+                    .mark_waiting(&pending.name, marks::NOT_APPROVED)?;
+                Ok(Outcome::Held)
+            }
             400 | 403 | 404 | 405 | 410 | 413 | 422 => {
                 let codes = outcome::codes(&answer.text).unwrap_or_default();
                 self.guard
@@ -369,6 +404,11 @@ impl SyncRun<'_> {
             _ => Err(failed(&answer, "a read")),
         }
     }
+}
+
+/// The signed records of what is sent, as a server takes them.
+fn change_of(pending: &Pending) -> Option<String> {
+    (!pending.records.is_empty()).then(|| change::join(&pending.records))
 }
 
 /// `puts` in their order, in pieces that a server takes.

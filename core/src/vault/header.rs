@@ -3,6 +3,9 @@
 //! Layout: `PCHDR1\n`, length of the body (u32, big-endian), body (JSON), SHA-256 of all before it, HMAC-SHA256 of all
 //! before it under a key derived from the root key.
 //!
+//! Format 2 added members and what its slots need beside format 1's; a header of format 1 opens for ever, and is written
+//! as format 2 the next time that anything in it changes. Opening alone changes nothing.
+//!
 //! The MAC can only be checked once a slot was opened, so everything used before that has hard limits. The checksum
 //! needs no key: it tells a damaged file from a forged one. A *torn* header (shorter than it says, or ending in zeros:
 //! what a power loss leaves) gives way to the generation before; a damaged or forged one never does, since falling
@@ -10,14 +13,16 @@
 
 use super::VaultError;
 use super::files::{self, Layout};
-use super::slot::{Kdf, Slot};
+use super::slot::{Slot, is_label, is_plain_name};
 use crate::crypto::Key;
+use crate::crypto::sign::PublicKey;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 const MAGIC: &[u8] = b"PCHDR1\n";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+const FIRST_FORMAT: u32 = 1;
 const MAX_BYTES: usize = 64 * 1024;
 const MAX_SLOTS: usize = 64;
 const DIGEST_BYTES: usize = 32;
@@ -32,10 +37,29 @@ pub(super) struct Header {
     /// Grows by one with each header written.
     pub(super) generation: u64,
     pub(super) slots: Vec<Slot>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) members: Vec<Member>,
+    /// The key whose signatures on certificates and policies count, once this vault has joined one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) authority: Option<PublicKey>,
     pub(super) store: DatabaseFile,
     pub(super) audit: DatabaseFile,
     /// Signed role policy; empty in this version, and not used before the MAC was checked.
     pub(super) policy: String,
+}
+
+/// A person of this vault: which key their changes are signed with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// The id; empty: the owner.
+    pub person: String,
+    /// The role that the vault's owner gave, until a certificate says otherwise.
+    pub role: String,
+    /// Checks what the person signs.
+    pub public_key: PublicKey,
+    /// Who vouches for it; empty: nobody yet.
+    pub certificate: String,
 }
 
 /// One database file: its name, its salt, and its key wrapped under the root key.
@@ -79,7 +103,7 @@ pub(super) fn encode(header: &Header, mac_key: &Key) -> Result<Vec<u8>, VaultErr
     out.extend(Sha256::digest(&out));
     out.extend(keyed_mac(mac_key, &out)?.finalize().into_bytes());
     if out.len() > MAX_BYTES || header.slots.len() > MAX_SLOTS {
-        return Err(VaultError::HeaderDamaged { what: "too large" });
+        return Err(VaultError::HeaderFull);
     }
     Ok(out)
 }
@@ -108,6 +132,41 @@ pub(super) fn read(layout: &Layout) -> Result<Option<Unverified>, VaultError> {
         },
         None => previous()?.map(|bytes| decode(&bytes)).transpose(),
     }
+}
+
+/// What an attempt to write a new generation came to.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The new generation is on the disk.
+    Written,
+    /// The old one is still the newest; nothing happened.
+    NotWritten(VaultError),
+    /// It may be either: the disk failed between making the new one visible and making it last.
+    Unclear(VaultError),
+}
+
+/// As [`commit`], telling apart what a failure left behind: whoever goes on with the old generation although the new
+/// one is on the disk writes into files that the next opening does not look at.
+pub(super) fn commit_and_look(layout: &Layout, header: &Header, mac_key: &Key) -> Outcome {
+    let Err(error) = commit(layout, header, mac_key) else {
+        return Outcome::Written;
+    };
+    let newest = files::read_at_most(&layout.header(), MAX_BYTES as u64);
+    let before = newest.ok().flatten().and_then(|bytes| decode(&bytes).ok());
+    match before {
+        Some(found) if found.header.generation < header.generation => Outcome::NotWritten(error),
+        _ => Outcome::Unclear(error),
+    }
+}
+
+/// Both generations as far as they are whole, unverified. `None`: there is none, or it cannot be read.
+pub(super) fn generations(layout: &Layout) -> [Option<Header>; 2] {
+    [layout.header(), layout.previous_header()].map(|path| {
+        let bytes = files::read_at_most(&path, MAX_BYTES as u64)
+            .ok()
+            .flatten()?;
+        decode(&bytes).ok().map(|unverified| unverified.header)
+    })
 }
 
 /// Whether this is the beginning of a header whose end never reached the disk.
@@ -146,7 +205,7 @@ fn decode(bytes: &[u8]) -> Result<Unverified, VaultError> {
     }
     let format =
         serde_json::from_slice::<Format>(&content[start..]).map_err(|_| damaged("its content"))?;
-    if format.format != FORMAT {
+    if !(FIRST_FORMAT..=FORMAT).contains(&format.format) {
         return Err(VaultError::NewerFormat {
             found: format.format,
             known: FORMAT,
@@ -154,19 +213,24 @@ fn decode(bytes: &[u8]) -> Result<Unverified, VaultError> {
     }
     let header: Header =
         serde_json::from_slice(&content[start..]).map_err(|_| damaged("its content"))?;
-    let sane = |slot: &Slot| match slot.kdf {
-        Kdf::Argon2id(cost) => cost.is_sane(),
-        Kdf::HkdfSha256 => true,
-    };
-    if header.slots.len() > MAX_SLOTS || !header.slots.iter().all(sane) {
+    if header.slots.len() > MAX_SLOTS || !header.slots.iter().all(Slot::is_sane) {
         return Err(damaged("its slots are out of bounds"));
     }
-    let plain = |name: &str| {
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b))
-    };
+    if header
+        .members
+        .iter()
+        .any(|m| !is_plain_name(&m.person) || !is_label(&m.role))
+    {
+        return Err(damaged("its members"));
+    }
+    let of_format_1 = |slot: &Slot| slot.format == FIRST_FORMAT && slot.signing_key.is_empty();
+    let newer = !header.members.is_empty()
+        || header.authority.is_some()
+        || !header.slots.iter().all(of_format_1);
+    if header.format == FIRST_FORMAT && newer {
+        return Err(damaged("its format does not fit its content"));
+    }
+    let plain = |name: &str| !name.is_empty() && is_plain_name(name);
     if !plain(&header.store.name) || !plain(&header.audit.name) {
         return Err(damaged("its file names"));
     }
@@ -188,6 +252,21 @@ fn keyed_mac(key: &Key, bytes: &[u8]) -> Result<Hmac<Sha256>, VaultError> {
     let mut mac = mac.map_err(|_| VaultError::HeaderDamaged { what: "MAC key" })?;
     mac.update(bytes);
     Ok(mac)
+}
+
+impl Header {
+    pub(super) fn member(&self, person: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.person == person)
+    }
+
+    /// The generation after this one, to be changed and then committed.
+    pub(super) fn next(&self) -> Self {
+        Self {
+            format: FORMAT,
+            generation: self.generation + 1,
+            ..self.clone()
+        }
+    }
 }
 
 /// The format number that new headers carry.

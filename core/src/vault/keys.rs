@@ -2,26 +2,51 @@
 
 use super::error::VaultError;
 use super::files::{self, Layout};
-use super::header::{self, DatabaseFile, Header};
+use super::header::{self, DatabaseFile, Header, Member, Unverified};
 use super::lock_file::LockFile;
+use super::passphrase;
 use super::recovery::RecoveryCode;
-use super::slot::{self, Secret, Slot};
+use super::slot::{Kdf, Secret, Shape, Slot, SlotId, Unwrapped};
+use super::tries::{FailedTries, LAST_TRY, Tries};
+use super::unlock::{self, Opener, Switch};
 use crate::crypto::envelope::{self, NONCE_BYTES};
 use crate::crypto::kdf::{self, Purpose};
 use crate::crypto::passphrase_hash::Cost;
+use crate::crypto::sign::SigningKey;
 use crate::crypto::{Key, SecretText};
 use crate::rng;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
 
 /// An unlocked vault. Dropping it zeroes the keys and lets another process open the vault.
 #[derive(Debug)]
 pub struct Vault {
-    layout: Layout,
-    header: Header,
-    root: Key,
-    store_key: Key,
-    audit_key: Key,
-    _lock: LockFile,
+    pub(super) layout: Layout,
+    pub(super) header: Header,
+    pub(super) root: Key,
+    pub(super) store_key: Key,
+    pub(super) audit_key: Key,
+    pub(super) opened: OpenSlot,
+    pub(super) tries: Arc<Tries>,
+    pub(super) lock: LockFile,
+}
+
+/// The slot that is open: whose hands the vault is in.
+#[derive(Debug)]
+pub(super) struct OpenSlot {
+    pub(super) id: SlotId,
+    pub(super) person: String,
+    /// Wraps the root key, and is kept so that a new root key can be wrapped.
+    pub(super) key: Key,
+    pub(super) signing_key: Option<SigningKey>,
+}
+
+/// What is needed to open another person's slot of an open vault while no lock is held.
+pub struct Switching {
+    vault: [u8; 16],
+    slots: Vec<Slot>,
+    tries: Arc<Tries>,
 }
 
 /// Where a database file is and what opens it.
@@ -63,6 +88,9 @@ pub fn create<E: From<VaultError>>(
     let layout = Layout::of(home);
     files::make_private_folder(home)?;
     let lock = LockFile::take(&layout.lock())?;
+    if layout.wiping().exists() {
+        return Err(VaultError::WipeInterrupted.into());
+    }
     if exists(home)? {
         return Err(VaultError::Exists {
             home: home.to_owned(),
@@ -70,46 +98,25 @@ pub fn create<E: From<VaultError>>(
         .into());
     }
     let code = RecoveryCode::make().map_err(VaultError::from)?;
-    let mut vault = draft(&layout, &Secret::Passphrase(passphrase), &code, cost, lock)?;
+    let mut vault = draft(&layout, passphrase, &code, cost, lock)?;
     build(&vault, &code)?;
     header::commit(&vault.layout, &vault.header, &vault.mac_key())?;
     std::fs::rename(&vault.layout.vault, &layout.vault)
         .map_err(VaultError::io("renaming", &vault.layout.vault))?;
     files::sync_folder(home)?;
+    vault.tries = Arc::new(Tries::of_open(&layout));
     vault.layout = layout;
     Ok(vault)
 }
 
-/// Opens the vault in `home`.
-///
-/// # Errors
-/// [`VaultError`]. Nothing is changed on disk.
-pub fn unlock(home: &Path, secret: &Secret) -> Result<Vault, VaultError> {
-    let layout = Layout::of(home);
-    if !exists(home)? {
-        return Err(VaultError::Missing {
-            home: home.to_owned(),
-        });
+impl Switching {
+    /// Opens a slot. Right or wrong, the person who has the vault open notices nothing of it.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn open(&self, opener: &Opener<'_>) -> Result<Switch, VaultError> {
+        unlock::attempt(&self.vault, &self.slots, &self.tries, opener).await
     }
-    let lock = LockFile::take(&layout.lock())?;
-    let Some(unverified) = header::read(&layout)? else {
-        return Err(VaultError::HeaderMissing {
-            home: home.to_owned(),
-        });
-    };
-    let id = unverified.header.vault;
-    let root = slot::open_any(&id, &unverified.header.slots, secret)?;
-    let header = unverified.verify(&kdf::derive(&root, Purpose::HeaderMac, &id, 1))?;
-    let store_key = unwrap_key(&root, &id, Purpose::WrapDataKey, &header.store)?;
-    let audit_key = unwrap_key(&root, &id, Purpose::WrapAuditKey, &header.audit)?;
-    Ok(Vault {
-        layout,
-        header,
-        root,
-        store_key,
-        audit_key,
-        _lock: lock,
-    })
 }
 
 impl Vault {
@@ -133,12 +140,108 @@ impl Vault {
         self.database(&self.header.audit, &self.audit_key)
     }
 
+    /// The slot that is open.
+    pub fn open_slot(&self) -> SlotId {
+        self.opened.id
+    }
+
+    /// Whose slot is open; empty: the owner's.
+    pub fn person(&self) -> &str {
+        &self.opened.person
+    }
+
+    /// The person whose slot is open, as the header knows them.
+    pub fn member(&self) -> Option<&Member> {
+        self.header.member(&self.opened.person)
+    }
+
+    /// Everybody the header knows.
+    pub fn members(&self) -> &[Member] {
+        &self.header.members
+    }
+
+    /// What the person whose slot is open signs with. `None`: the slot was made by an older program.
+    pub fn signing_key(&self) -> Option<&SigningKey> {
+        self.opened.signing_key.as_ref()
+    }
+
+    /// Begins a change of person.
+    pub fn switching(&self) -> Switching {
+        Switching {
+            vault: *self.id(),
+            slots: self.header.slots.clone(),
+            tries: Arc::clone(&self.tries),
+        }
+    }
+
+    /// Puts the vault in the hands of whoever opened the other slot. The keys of the slot before are zeroed.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchSlot`] when the slot is gone by now, [`VaultError::Tampered`] when it wraps another root key.
+    pub fn switch(&mut self, switch: Switch) -> Result<(), VaultError> {
+        let Switch {
+            slot,
+            key,
+            unwrapped,
+        } = switch;
+        if !self.header.slots.contains(&slot) {
+            return Err(VaultError::NoSuchSlot { kind: slot.kind });
+        }
+        if !bool::from(unwrapped.root.expose().ct_eq(self.root.expose())) {
+            return Err(VaultError::Tampered { what: "a key slot" });
+        }
+        self.opened = OpenSlot::of(&self.header, &slot, key, unwrapped.signing_key);
+        Ok(())
+    }
+
+    /// Wrong tries that nobody was told of, for the audit trail.
+    ///
+    /// # Errors
+    /// [`VaultError::Io`].
+    pub fn failed_tries(&self) -> Result<Vec<FailedTries>, VaultError> {
+        let mut all = Vec::new();
+        for slot in self.header.slots.iter().filter(|slot| slot.counts_tries()) {
+            let count = self.tries.get(slot.id)?;
+            if count.unnoted > 0 {
+                all.push(FailedTries {
+                    slot: slot.id,
+                    person: slot.person.clone(),
+                    count: count.unnoted,
+                });
+            }
+        }
+        Ok(all)
+    }
+
+    /// The audit trail has them.
+    ///
+    /// # Errors
+    /// [`VaultError::Io`].
+    pub fn tries_noted(&self) -> Result<(), VaultError> {
+        let present: Vec<_> = self.header.slots.iter().map(|slot| slot.id).collect();
+        self.tries.noted(&present)
+    }
+
+    /// Slots that the last wrong try ended, and that still stand in the header.
+    ///
+    /// # Errors
+    /// [`VaultError::Io`].
+    pub fn ended_slots(&self) -> Result<Vec<SlotId>, VaultError> {
+        let mut all = Vec::new();
+        for slot in self.header.slots.iter().filter(|slot| slot.counts_tries()) {
+            if self.tries.get(slot.id)?.failed >= LAST_TRY {
+                all.push(slot.id);
+            }
+        }
+        Ok(all)
+    }
+
     /// The key that seals search cursors.
     pub fn cursor_key(&self) -> Key {
         kdf::derive(&self.root, Purpose::CursorSeal, self.id(), 1)
     }
 
-    fn database<'a>(&self, file: &'a DatabaseFile, key: &'a Key) -> DatabaseKey<'a> {
+    pub(super) fn database<'a>(&self, file: &'a DatabaseFile, key: &'a Key) -> DatabaseKey<'a> {
         DatabaseKey {
             path: self.layout.vault.join(&file.name),
             key,
@@ -146,15 +249,67 @@ impl Vault {
         }
     }
 
-    fn mac_key(&self) -> Key {
-        kdf::derive(&self.root, Purpose::HeaderMac, self.id(), 1)
+    /// Writes `header` and takes it for the vault's.
+    pub(super) fn commit(&mut self, header: Header) -> Result<(), VaultError> {
+        header::commit(&self.layout, &header, &self.mac_key())?;
+        self.header = header;
+        Ok(())
+    }
+
+    /// The vault behind an opened slot, once the header's MAC holds.
+    pub(super) fn assemble(
+        layout: Layout,
+        lock: LockFile,
+        unverified: Unverified,
+        slot: &Slot,
+        key: Key,
+        unwrapped: Unwrapped,
+    ) -> Result<Self, VaultError> {
+        let id = unverified.header.vault;
+        let Unwrapped { root, signing_key } = unwrapped;
+        let header = unverified.verify(&mac_key_of(&root, &id))?;
+        let store_key = unwrap_key(&root, &id, Purpose::WrapDataKey, &header.store)?;
+        let audit_key = unwrap_key(&root, &id, Purpose::WrapAuditKey, &header.audit)?;
+        Ok(Self {
+            opened: OpenSlot::of(&header, slot, key, signing_key),
+            tries: Arc::new(Tries::of_open(&layout)),
+            layout,
+            header,
+            root,
+            store_key,
+            audit_key,
+            lock,
+        })
+    }
+
+    pub(super) fn mac_key(&self) -> Key {
+        mac_key_of(&self.root, self.id())
+    }
+}
+
+/// The key of the header's MAC under a root key.
+pub(super) fn mac_key_of(root: &Key, vault: &[u8; 16]) -> Key {
+    kdf::derive(root, Purpose::HeaderMac, vault, 1)
+}
+
+impl OpenSlot {
+    /// A signing key that is not the one the header names was replaced by a newer one, and signs nothing any more.
+    fn of(header: &Header, slot: &Slot, key: Key, signing_key: Option<SigningKey>) -> Self {
+        let member = header.member(&slot.person);
+        let named = |key: &SigningKey| member.is_some_and(|m| m.public_key == key.public());
+        Self {
+            id: slot.id,
+            person: slot.person.clone(),
+            key,
+            signing_key: signing_key.filter(named),
+        }
     }
 }
 
 /// A vault in the draft folder. What an earlier, killed creation left there was never a vault and is cleared away.
 fn draft(
     layout: &Layout,
-    passphrase: &Secret,
+    passphrase: SecretText,
     code: &RecoveryCode,
     cost: Cost,
     lock: LockFile,
@@ -164,15 +319,29 @@ fn draft(
         std::fs::remove_dir_all(&layout.vault)
             .map_err(VaultError::io("clearing", &layout.vault))?;
     }
+    passphrase::check(passphrase.expose())?;
     let id = rng::make_bytes()?;
     let root = Key::make_random()?;
+    let signing = SigningKey::make_random()?;
     let recovery = Secret::Recovery(
         RecoveryCode::parse(code.to_text().expose()).map_err(|_| VaultError::WrongSecret)?,
     );
-    let slots = vec![
-        Slot::make(&id, &root, passphrase, cost)?,
-        Slot::make(&id, &root, &recovery, cost)?,
-    ];
+    let slot = |secret: &Secret, kdf| {
+        let shape = Shape {
+            kind: secret.kind(),
+            kdf,
+            person: String::new(),
+            label: String::new(),
+            evaluate: false,
+        };
+        let mut slot = Slot::draft(&id, shape)?;
+        let key = slot.key(secret)?;
+        slot.wrap_root(&id, &key, &root)?;
+        slot.wrap_signing_key(&id, &key, &signing)?;
+        Ok::<_, VaultError>((slot, key))
+    };
+    let (first, key) = slot(&Secret::Passphrase(passphrase), Kdf::Argon2id(cost))?;
+    let (second, _) = slot(&recovery, Kdf::HkdfSha256)?;
     let (store, store_key) = make_database(&root, &id, Purpose::WrapDataKey, "store-1.db")?;
     let (audit, audit_key) = make_database(&root, &id, Purpose::WrapAuditKey, "audit-1.db")?;
     files::make_private_folder(&layout.vault)?;
@@ -180,29 +349,39 @@ fn draft(
         format: header::format(),
         vault: id,
         generation: 1,
-        slots,
+        slots: vec![first, second],
+        members: vec![Member {
+            person: String::new(),
+            role: "owner".into(),
+            public_key: signing.public(),
+            certificate: String::new(),
+        }],
+        authority: None,
         store,
         audit,
         policy: String::new(),
     };
+    let opened = OpenSlot::of(&header, &header.slots[0], key, Some(signing));
     Ok(Vault {
+        tries: Arc::new(Tries::of_open(&layout)),
         layout,
         header,
         root,
         store_key,
         audit_key,
-        _lock: lock,
+        opened,
+        lock,
     })
 }
 
-fn make_database(
+/// A database file with a new key and salt.
+pub(super) fn make_database(
     root: &Key,
     vault: &[u8; 16],
     wrap: Purpose,
     name: &str,
 ) -> Result<(DatabaseFile, Key), VaultError> {
     let key = Key::make_random()?;
-    let nonce: [u8; NONCE_BYTES] = rng::make_bytes()?;
     let mut file = DatabaseFile {
         name: name.to_owned(),
         salt: rng::make_bytes()?,
@@ -210,12 +389,25 @@ fn make_database(
         wrapped_key: Vec::new(),
         key_check: kdf::key_check(&key, vault, 1),
     };
+    wrap_key(root, vault, wrap, &mut file, &key)?;
+    Ok((file, key))
+}
+
+/// Wraps a database's key under a root key.
+pub(super) fn wrap_key(
+    root: &Key,
+    vault: &[u8; 16],
+    wrap: Purpose,
+    file: &mut DatabaseFile,
+    key: &Key,
+) -> Result<(), VaultError> {
+    let nonce: [u8; NONCE_BYTES] = rng::make_bytes()?;
     let wrapping = kdf::derive(root, wrap, vault, file.key_version);
-    let sealed = envelope::seal(&wrapping, nonce, &bound_to(vault, &file), key.expose());
+    let sealed = envelope::seal(&wrapping, nonce, &bound_to(vault, file), key.expose());
     file.wrapped_key = sealed.map_err(|_| VaultError::HeaderDamaged {
         what: "a database key",
     })?;
-    Ok((file, key))
+    Ok(())
 }
 
 fn unwrap_key(
@@ -255,6 +447,7 @@ fn bound_to(vault: &[u8; 16], file: &DatabaseFile) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::unlock::unlock;
     use super::*;
     use crate::crypto::passphrase_hash::LOWEST_COST;
 
@@ -426,6 +619,17 @@ mod tests {
             ),
             ("slot salt", forge(&|h| h.slots[1].alias = "x".into())),
             ("slots swapped", forge(&|h| h.slots.swap(0, 1))),
+            ("slot label", forge(&|h| h.slots[1].label = "x".into())),
+            ("slot sealed", forge(&|h| h.slots[1].sealed = vec![1])),
+            ("slot format", forge(&|h| h.slots[1].format = 1)),
+            ("signing key", forge(&|h| h.slots[1].signing_key[70] ^= 1)),
+            ("no signing key", forge(&|h| h.slots[1].signing_key.clear())),
+            ("role", forge(&|h| h.members[0].role = "nurse".into())),
+            ("no member", forge(&|h| h.members.clear())),
+            (
+                "authority",
+                forge(&|h| h.authority = Some(h.members[0].public_key)),
+            ),
         ] {
             assert!(
                 matches!(error, VaultError::Tampered { .. }),
@@ -438,13 +642,19 @@ mod tests {
             (
                 "memory",
                 forge(&|h| {
-                    h.slots[0].kdf = slot::Kdf::Argon2id(Cost {
+                    h.slots[0].kdf = Kdf::Argon2id(Cost {
                         memory_kib: u32::MAX,
                         passes: 1,
                     })
                 }),
             ),
-            ("many", forge(&|h| h.store.name = "../x".into())),
+            ("name", forge(&|h| h.store.name = "../x".into())),
+            ("escape", forge(&|h| h.slots[0].label = "\u{1b}[2J".into())),
+            ("alias", forge(&|h| h.slots[0].alias = "../x".into())),
+            ("sealed", forge(&|h| h.slots[0].sealed = vec![1; 3000])),
+            ("format", forge(&|h| h.slots[0].format = 3)),
+            ("member", forge(&|h| h.members[0].person = "a b".into())),
+            ("old", forge(&|h| h.format = 1)),
         ] {
             assert!(
                 matches!(error, VaultError::HeaderDamaged { .. }),
@@ -452,9 +662,80 @@ mod tests {
             );
         }
         assert!(matches!(
-            forge(&|h| h.format = 2),
-            VaultError::NewerFormat { found: 2, known: 1 }
+            forge(&|h| h.format = 3),
+            VaultError::NewerFormat { found: 3, known: 2 }
         ));
+    }
+
+    const FORMAT_1: &[u8] = include_bytes!("../../../tests/data/vault-format-1/header");
+    const FORMAT_1_CODE: &str = include_str!("../../../tests/data/vault-format-1/recovery-code");
+
+    /// A home whose header is the frozen one of format 1.
+    fn of_format_1() -> tempfile::TempDir {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join("vault")).unwrap();
+        std::fs::write(home.path().join("vault/header"), FORMAT_1).unwrap();
+        home
+    }
+
+    #[test]
+    fn headers_of_format_1_open_for_ever_and_opening_changes_nothing() {
+        let home = of_format_1();
+        let recovery = Secret::Recovery(RecoveryCode::parse(FORMAT_1_CODE).unwrap());
+        let by_code = *unlock(home.path(), &recovery).unwrap().store().key.expose();
+        let opened = unlock(home.path(), &secret(GOOD)).unwrap();
+        assert_eq!(*opened.store().key.expose(), by_code);
+        assert!(opened.signing_key().is_none() && opened.members().is_empty());
+        assert!(matches!(
+            unlock(home.path(), &secret("plum orbit lantern 43")),
+            Err(VaultError::InUse { .. })
+        ));
+        drop(opened);
+        assert!(matches!(
+            unlock(home.path(), &secret("plum orbit lantern 43")),
+            Err(VaultError::WrongSecret)
+        ));
+        let after = std::fs::read(home.path().join("vault/header")).unwrap();
+        assert!(after == FORMAT_1, "opening wrote nothing");
+    }
+
+    #[test]
+    fn a_header_of_format_1_becomes_one_of_format_2_with_the_first_change() {
+        let home = of_format_1();
+        let mut vault = unlock(home.path(), &secret(GOOD)).unwrap();
+        let before = *vault.store().key.expose();
+        vault.ensure_signing_key().unwrap();
+        let public = vault.signing_key().unwrap().public();
+        vault.ensure_signing_key().unwrap();
+        assert_eq!((vault.header.format, vault.generation()), (2, 2));
+        drop(vault);
+        let vault = unlock(home.path(), &secret(GOOD)).unwrap();
+        assert_eq!(*vault.store().key.expose(), before);
+        assert_eq!(vault.signing_key().unwrap().public(), public);
+        assert_eq!(vault.member().unwrap().public_key, public);
+        assert_eq!(vault.member().unwrap().role, "owner");
+        drop(vault);
+        // The code's slot could not be written anew without the code: it opens, and signs nothing.
+        let recovery = Secret::Recovery(RecoveryCode::parse(FORMAT_1_CODE).unwrap());
+        let vault = unlock(home.path(), &recovery).unwrap();
+        assert_eq!(*vault.store().key.expose(), before);
+        assert!(vault.signing_key().is_none());
+        let signs: Vec<_> = vault.slots().iter().map(|s| (s.signs, s.is_open)).collect();
+        assert_eq!(signs, [(true, false), (false, true)]);
+    }
+
+    #[test]
+    fn a_new_vaults_owner_signs_whichever_slot_is_open() {
+        let home = tempfile::tempdir().unwrap();
+        let code = made(home.path());
+        let public = unlock(home.path(), &secret(GOOD))
+            .unwrap()
+            .signing_key()
+            .unwrap()
+            .public();
+        let vault = unlock(home.path(), &Secret::Recovery(code)).unwrap();
+        assert_eq!(vault.signing_key().unwrap().public(), public);
+        assert_eq!(vault.person(), "");
     }
 
     #[test]

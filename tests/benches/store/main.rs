@@ -7,6 +7,7 @@
 mod android;
 mod corpus;
 mod measure;
+mod persons;
 mod searches;
 
 use android::Android;
@@ -42,6 +43,7 @@ fn main() {
     match arguments[..] {
         ["--memory", home, what] => return memory(Path::new(home), Path::new(what)),
         ["--only-import", ..] => return only_import(),
+        ["--only-persons", ..] => return persons::measure(),
         _ => {}
     }
     let folder = tempfile::tempdir().unwrap();
@@ -75,6 +77,7 @@ fn main() {
     sizes(&corpus, home.path(), &android_file);
     let subjects = searches::subjects(&corpus.lines);
     peaks(&corpus, home.path(), &subjects);
+    persons::measure();
     let guard = unlock(home.path());
     for (which, name) in searches::NAMES.iter().enumerate() {
         println!("{name}");

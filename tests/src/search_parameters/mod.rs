@@ -5,6 +5,7 @@
 //! Identifier or a ContactPoint. R4's own table of elements has both. What is not of the small subset below is not guessed
 //! at: it is listed with its reason, and search answers "not supported yet" for it.
 
+mod compartment;
 mod expression;
 
 use expression::{Elements, Step, read_elements, read_steps, resolve, split};
@@ -25,6 +26,8 @@ const FIRST_NUMBER: usize = 16;
 pub struct Compiled {
     /// Text of `table.rs`.
     pub table: String,
+    /// Text of `compartment/table.rs`.
+    pub compartment: String,
     /// (type, code, reason): parameters that were left out, or paths of a parameter that were.
     pub left_out: Vec<(String, String, String)>,
     /// How many rows the default profile has, those of every type counted once for each.
@@ -105,9 +108,13 @@ pub fn compile(r4: &Path) -> Result<Compiled, String> {
     }
     left_out.sort();
     let table = print(&rows, &left_out);
+    let definition = read("compartments/compartmentdefinition-patient.json")?;
+    let definition = serde_json::from_str(&definition).map_err(|e| e.to_string())?;
+    let compartment = compartment::compile(&definition, &rows)?;
     let in_default = rows.values().filter(|row| row.in_default).count();
     Ok(Compiled {
         table,
+        compartment,
         left_out,
         in_default,
         in_full: rows.len(),

@@ -5,6 +5,7 @@ use crate::args::{Global, Log};
 use crate::failure::Failure;
 use crate::output::say;
 use crate::secrets;
+use pocketchart_core::access::{AccessError, Role};
 use pocketchart_hub::{Hub, LogForm, Options};
 use serde_json::json;
 use std::net::SocketAddr;
@@ -19,6 +20,11 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     let home = secrets::home(global)?;
     let guard = open(global)?;
+    // The hub acts for whoever holds its admin token: nobody gets that by opening a slot of their own.
+    if guard.actor().role != Role::OWNER {
+        let what = "serve this vault as a hub";
+        return Err(AccessError::OwnerOnly { what }.into());
+    }
     // While nobody waits: what came in since the last start is packed tighter.
     tidy(&guard)?;
     let log = log.map(|form| match form {

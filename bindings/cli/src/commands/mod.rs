@@ -2,6 +2,8 @@
 
 pub(crate) mod bench;
 pub(crate) mod hub;
+mod keys;
+pub(crate) mod person;
 pub(crate) mod record;
 pub(crate) mod search;
 pub(crate) mod show;
@@ -13,11 +15,14 @@ pub(crate) mod vault;
 
 use crate::args::Global;
 use crate::failure::Failure;
+use crate::gate::DesktopGate;
 use crate::output;
 use crate::secrets;
-use pocketchart_core::access::{Actor, Guard};
+use pocketchart_core::access::{Guard, Opening};
 use pocketchart_core::clock::SystemClock;
-use pocketchart_core::session::{PATIENT_IDLE, Session};
+use pocketchart_core::session::{IdleTimes, Session};
+use pocketchart_core::vault::With;
+use std::future::Future;
 use std::sync::Arc;
 
 /// Opens the vault, warns where something is missing from it, runs `work`, and locks.
@@ -26,17 +31,28 @@ fn with_session<R>(
     work: impl FnOnce(&Session) -> Result<R, Failure>,
 ) -> Result<R, Failure> {
     let clock = Arc::new(SystemClock);
-    let session = Session::start(open(global)?, PATIENT_IDLE, clock);
+    let session = Session::start(open(global)?, IdleTimes::USUAL, clock);
     let result = work(&session);
     session.lock()?;
     result
 }
 
+const OPEN_BY_KEYRING: With<'static> = With::Gate {
+    reason: "open your records",
+};
+
 /// Opens the vault for as long as the process runs.
 fn open(global: &Global) -> Result<Guard, Failure> {
     let home = secrets::home(global)?;
+    let person = person::chosen(global, &home)?;
     let secret = secrets::to_unlock(global)?;
-    let guard = Guard::unlock(&home, &secret, Actor::owner(), Arc::new(SystemClock))?;
+    let gate = DesktopGate::of_platform();
+    let opening = Opening {
+        person: &person,
+        with: secret.as_ref().map_or(OPEN_BY_KEYRING, With::Secret),
+        gate: Some(&gate),
+    };
+    let guard = waited_for(Guard::unlock_with(&home, &opening, Arc::new(SystemClock)))??;
     if let Some(lost) = guard.lost_changes()? {
         eprintln!(
             "pocketchart: warning: {lost}. `pocketchart vault check --accept-loss` ends this warning"
@@ -58,6 +74,14 @@ fn open(global: &Global) -> Result<Guard, Failure> {
 fn tidy(guard: &Guard) -> Result<(), Failure> {
     guard.repack(|| true)?;
     Ok(())
+}
+
+/// Runs what may ask the keyring, and leaves a keyring behind that never answers.
+fn waited_for<R>(work: impl Future<Output = R>) -> Result<R, Failure> {
+    let runtime = runtime()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(done)
 }
 
 /// The runtime for commands that talk to a network.

@@ -1,11 +1,11 @@
-//! `vault create`, `vault check`.
+//! `vault create`, `vault check`; what concerns slots is in `keys`.
 
-use super::with_session;
+use super::{keys, with_session};
 use crate::args::{Global, Vault};
 use crate::failure::Failure;
 use crate::output::{count, grouped, line, result, say};
 use crate::secrets;
-use pocketchart_core::access::{AccessError, Actor, Guard};
+use pocketchart_core::access::{AccessError, Guard};
 use pocketchart_core::clock::SystemClock;
 use pocketchart_core::crypto::passphrase_hash::DEFAULT_COST;
 use pocketchart_core::vault;
@@ -17,6 +17,8 @@ pub(crate) fn run(global: &Global, command: &Vault) -> Result<ExitCode, Failure>
     match command {
         Vault::Create => create(global),
         Vault::Check { accept_loss } => check(global, *accept_loss),
+        Vault::Slots => keys::slots(global),
+        Vault::AddSlot { label, kind } => keys::add_slot(global, label, kind),
     }
 }
 
@@ -26,7 +28,7 @@ fn create(global: &Global) -> Result<ExitCode, Failure> {
         let exists = vault::VaultError::Exists { home };
         return Err(Failure::Access(exists.into()));
     }
-    let passphrase = secrets::for_new_vault(global)?;
+    let passphrase = secrets::new_passphrase(global.passphrase_file.as_deref())?;
     let confirm = |code: &vault::RecoveryCode| {
         let shown = code.to_text();
         let words = format!(
@@ -49,7 +51,6 @@ fn create(global: &Global) -> Result<ExitCode, Failure> {
         &home,
         passphrase,
         DEFAULT_COST,
-        Actor::owner(),
         Arc::new(SystemClock),
         confirm,
     )?;

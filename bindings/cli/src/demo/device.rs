@@ -3,14 +3,14 @@
 use super::clinic::Clinic;
 use super::story::failed;
 use crate::failure::Failure;
-use pocketchart_core::access::{AccessError, Actor, Guard, PeerId, PeerSettings, Saved};
+use pocketchart_core::access::{AccessError, Guard, PeerId, PeerSettings, Saved};
 use pocketchart_core::clock::SystemClock;
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::DEFAULT_COST;
 use pocketchart_core::fhir::{Reference, Resource};
 use pocketchart_core::net::Server;
 use pocketchart_core::rng;
-use pocketchart_core::session::{PATIENT_IDLE, Session};
+use pocketchart_core::session::{IdleTimes, Session};
 use pocketchart_core::sync::{Report, SyncRun};
 use pocketchart_core::vault::Secret;
 use std::fs;
@@ -123,12 +123,7 @@ impl Device {
         let passphrase = fs::read_to_string(passphrase_file(folder))
             .map_err(Failure::file("reading", folder))?;
         let secret = Secret::Passphrase(SecretText::new(passphrase));
-        self.session = session(Guard::unlock(
-            &self.home,
-            &secret,
-            Actor::owner(),
-            Arc::new(SystemClock),
-        )?);
+        self.session = session(Guard::unlock(&self.home, &secret, Arc::new(SystemClock))?);
         Ok(())
     }
 
@@ -162,7 +157,7 @@ impl Device {
 }
 
 fn session(guard: Guard) -> Session {
-    Session::start(guard, PATIENT_IDLE, Arc::new(SystemClock))
+    Session::start(guard, IdleTimes::USUAL, Arc::new(SystemClock))
 }
 
 /// Makes a vault; its passphrase, one for all three, is drawn at random and left in a file beside the homes.
@@ -177,7 +172,6 @@ pub(crate) fn create_vault(folder: &Path, home: &Path) -> Result<Guard, Failure>
         home,
         passphrase,
         DEFAULT_COST,
-        Actor::owner(),
         Arc::new(SystemClock),
         |_| Ok::<_, Failure>(()),
     )

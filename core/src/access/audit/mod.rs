@@ -7,6 +7,10 @@
 //! Entries form a chain of MACs whose key moves on with each entry (a ratchet). Without an operator who holds the first
 //! key elsewhere it can be recomputed by whoever holds the vault's root key: it shows accidents, not insiders.
 
+mod entry;
+
+pub use entry::{AuditEntry, AuditKind, Change};
+
 use super::LostChanges;
 use crate::crypto::Key;
 use crate::crypto::kdf::{self, Purpose};
@@ -15,80 +19,13 @@ use crate::store::StoreError;
 use crate::store::database::{self, Ladder};
 use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::{Connection, TransactionBehavior};
-use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::path::Path;
 
 const LADDER: Ladder = Ladder {
     application_id: 0x5043_4131,
-    steps: &[include_str!("migrations/audit-0001.sql")],
+    steps: &[include_str!("../migrations/audit-0001.sql")],
 };
-
-/// What an entry is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AuditKind {
-    /// The vault was opened.
-    Unlock,
-    /// The vault was locked.
-    Lock,
-    /// One record is about to be released.
-    Read,
-    /// A page of a search is about to be released.
-    Search,
-    /// Something is about to be written.
-    Write,
-    /// It was written; the entry names the store revision.
-    Written,
-    /// A page from a server is about to be stored.
-    Pull,
-    /// Changes are about to be sent to a server.
-    Push,
-    /// Records from a file are about to be stored: one entry per file, and per part of a large one.
-    Import,
-    /// Records are about to be written to a file.
-    Export,
-    /// Files and chain were checked.
-    Check,
-    /// Requests were turned away.
-    Denied,
-    /// The store was found older than this trail; the entry counts what is missing.
-    Lost,
-}
-
-impl AuditKind {
-    /// Whether the entry must be on the disk before what it is about happens. What was only read, or can be pulled
-    /// again, may be lost with the power.
-    fn must_survive_power_loss(self) -> bool {
-        !matches!(
-            self,
-            Self::Read | Self::Search | Self::Pull | Self::Import | Self::Check
-        )
-    }
-}
-
-/// One entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditEntry {
-    /// Wall clock, ms since 1970.
-    pub at_ms: i64,
-    /// Id of the person.
-    pub person: String,
-    /// What kind of act.
-    pub kind: AuditKind,
-    /// `Type/id`, a search string, a server: never content.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub what: String,
-    /// How many records.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count: Option<u64>,
-    /// SHA-256 over the texts, for pages and bundles.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
-    /// The store revision that a write got.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<i64>,
-}
 
 /// Why the audit trail did not take or give an entry.
 #[derive(Debug, thiserror::Error)]
@@ -317,13 +254,9 @@ mod tests {
 
     fn entry(what: &str, revision: Option<i64>) -> AuditEntry {
         AuditEntry {
-            at_ms: 1_000,
-            person: "owner".into(),
-            kind: AuditKind::Written,
             what: what.into(),
-            count: None,
-            digest: None,
             revision,
+            ..AuditEntry::new(1_000, "owner", AuditKind::Written)
         }
     }
 

@@ -1,0 +1,134 @@
+//! `person add`, `person list`, `person switch`: who can open this vault, and who does by default.
+//!
+//! The program opens the vault anew for each command, so there is no open tablet here that could change hands. What
+//! `switch` changes is whose slot the next commands open: the id, and nothing else, stands in the file `person` of the
+//! home folder. It gives nobody any right: a secret of that person is still needed.
+
+use super::{table, waited_for, with_session};
+use crate::args::{Global, PersonCommand};
+use crate::failure::Failure;
+use crate::gate::DesktopGate;
+use crate::output::{result, say};
+use crate::secrets;
+use pocketchart_core::access::{AccessError, Person, PersonSummary, Role};
+use pocketchart_core::crypto::passphrase_hash::DEFAULT_COST;
+use pocketchart_core::vault::{NewSecret, NewSlot, VaultError, slots_before_unlock};
+use serde_json::{Value, json};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+pub(crate) fn run(global: &Global, command: &PersonCommand) -> Result<ExitCode, Failure> {
+    match command {
+        PersonCommand::Add {
+            id,
+            role,
+            label,
+            new_passphrase_file,
+        } => add(global, id, role, label, new_passphrase_file.as_deref()),
+        PersonCommand::List => list(global),
+        PersonCommand::Switch { id } => switch(global, id),
+    }
+}
+
+/// Whose slot is opened: what `--person` says, else what `person switch` left, else the owner's.
+pub(crate) fn chosen(global: &Global, home: &Path) -> Result<Person, Failure> {
+    if let Some(id) = &global.person {
+        return Ok(Person::new(id.clone()));
+    }
+    // The code is the owner's, whoever comes next by default.
+    if global.recovery_code_file.is_some() {
+        return Ok(Person::owner());
+    }
+    let file = remembered(home);
+    match fs::read_to_string(&file) {
+        Ok(id) if !id.trim().is_empty() => Ok(Person::new(id.trim())),
+        Ok(_) => Ok(Person::owner()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Person::owner()),
+        Err(error) => Err(Failure::file("reading", &file)(error)),
+    }
+}
+
+fn add(
+    global: &Global,
+    id: &str,
+    role: &str,
+    label: &str,
+    file: Option<&Path>,
+) -> Result<ExitCode, Failure> {
+    let (person, role) = (Person::new(id), Role::named(role));
+    let new = NewSlot {
+        label: label.to_owned(),
+        secret: NewSecret::Passphrase {
+            text: secrets::new_passphrase(file)?,
+            cost: DEFAULT_COST,
+            evaluate: false,
+        },
+    };
+    let gate = DesktopGate::of_platform();
+    let key = with_session(global, |session| {
+        let guard = session.guard()?;
+        let added = guard.add_person(&person, &role, new, Some(&gate));
+        Ok(waited_for(added)??)
+    })?;
+    let words = format!(
+        "{person} can open this vault as {role} with the new passphrase: add --person {person}.\n  signs with {key}"
+    );
+    let object = json!({ "person": id, "role": role.name(), "public_key": key.to_string() });
+    say(global, &words, &object);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(global: &Global) -> Result<ExitCode, Failure> {
+    let people = with_session(global, |session| Ok(session.guard()?.people()?))?;
+    let row = |person: &PersonSummary| {
+        vec![
+            person.person.to_string(),
+            person.role.to_string(),
+            person.slots.to_string(),
+            person.public_key.to_string(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = people.iter().map(row).collect();
+    let header = ["PERSON", "ROLE", "SLOTS", "SIGNS WITH"];
+    let lines = table::lines(table::screen_width(), Some(&header), &[(0, 64)], &rows);
+    let object = |person: &PersonSummary| {
+        json!({
+            "person": person.person.id(),
+            "role": person.role.name(),
+            "slots": person.slots,
+            "public_key": person.public_key.to_string(),
+        })
+    };
+    let objects: Vec<Value> = people.iter().map(object).collect();
+    result(global, &lines.join("\n"), &json!({ "people": objects }));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn switch(global: &Global, id: &str) -> Result<ExitCode, Failure> {
+    let home = secrets::home(global)?;
+    let missing = || AccessError::from(VaultError::Missing { home: home.clone() });
+    let slots = slots_before_unlock(&home).map_err(AccessError::from)?;
+    let slots = slots.ok_or_else(missing)?;
+    let file = remembered(&home);
+    if id == Person::owner().id() {
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Failure::file("removing", &file)(error));
+            }
+            _ => {}
+        }
+    } else if slots.iter().any(|slot| slot.person == id) {
+        fs::write(&file, format!("{id}\n")).map_err(Failure::file("writing", &file))?;
+    } else {
+        return Err(Failure::Usage(format!("{id} has no slot in this vault")));
+    }
+    let words = format!("From now on commands open the vault for {id}; --person picks another.");
+    say(global, &words, &json!({ "person": id }));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn remembered(home: &Path) -> PathBuf {
+    home.join("person")
+}

@@ -1,0 +1,578 @@
+//! Several people, one vault: who has it open, who was shut out, and what is left of whoever had it before.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use pocketchart_core::access::{AccessError, Actor, AuditKind, Guard, Opening, Person, Role};
+use pocketchart_core::clock::Clock;
+use pocketchart_core::crypto::SecretText;
+use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
+use pocketchart_core::fhir::Instant;
+use pocketchart_core::vault::{
+    Gate, NewSecret, NewSlot, RecoveryCode, Secret, SlotKind, VaultError, With,
+};
+use pocketchart_tests::fake_gate::FakeGate;
+use pocketchart_tests::*;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+const NURSE_WORDS: &str = "ferry thimble orchard 19";
+const PIN: &str = "739148";
+
+/// A clock that moves when told to; both its halves.
+#[derive(Default)]
+struct HandClock(AtomicU64);
+
+impl HandClock {
+    fn forward(&self, seconds: u64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Instant {
+        let s = i64::try_from(self.0.load(Ordering::SeqCst)).unwrap();
+        Instant::from_epoch_ms(1_800_000_000_000 + s * 1000)
+    }
+
+    fn since_boot(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::SeqCst))
+    }
+}
+
+fn nurse() -> Person {
+    Person::new("nurse-1")
+}
+
+fn words(text: &str) -> NewSlot {
+    NewSlot {
+        label: "Nurse One".into(),
+        secret: NewSecret::Passphrase {
+            text: SecretText::new(text.into()),
+            cost: LOWEST_COST,
+            evaluate: false,
+        },
+    }
+}
+
+fn new_pin() -> NewSlot {
+    NewSlot {
+        label: "Nurse One".into(),
+        secret: NewSecret::Pin {
+            pin: SecretText::new(PIN.into()),
+            cost: LOWEST_COST,
+        },
+    }
+}
+
+fn opening<'a>(person: &'a Person, secret: &'a Secret, gate: Option<&'a FakeGate>) -> Opening<'a> {
+    Opening {
+        person,
+        with: With::Secret(secret),
+        gate: gate.map(|gate| gate as &dyn Gate),
+    }
+}
+
+fn pin(text: &str) -> Secret {
+    Secret::Pin(SecretText::new(text.into()))
+}
+
+async fn open(home: &Path, of: Opening<'_>, clock: &Arc<HandClock>) -> Result<Guard, AccessError> {
+    Guard::unlock_with(home, &of, clock.clone()).await
+}
+
+/// A vault of an owner and a nurse with a passphrase, locked.
+async fn shared() -> (tempfile::TempDir, RecoveryCode) {
+    let home = tempfile::tempdir().unwrap();
+    let (guard, code) = make_vault(home.path());
+    guard.put(&resource(&patient("a", "1"))).unwrap();
+    guard
+        .add_person(&nurse(), &Role::NURSE, words(NURSE_WORDS), None)
+        .await
+        .unwrap();
+    guard.lock().unwrap();
+    (home, code)
+}
+
+#[tokio::test]
+async fn each_person_opens_their_own_slot_and_is_who_they_are() {
+    let (home, _) = shared().await;
+    let clock = Arc::new(HandClock::default());
+    let secret = passphrase(NURSE_WORDS);
+    let guard = open(home.path(), opening(&nurse(), &secret, None), &clock)
+        .await
+        .unwrap();
+    assert_eq!(*guard.actor(), Actor::new(nurse(), Role::NURSE));
+    let people = guard.people().unwrap();
+    assert_eq!(people.len(), 2);
+    assert_eq!(
+        (
+            people[0].person.clone(),
+            people[0].role.clone(),
+            people[0].slots
+        ),
+        (Person::owner(), Role::OWNER, 2)
+    );
+    assert_eq!(
+        (
+            people[1].person.clone(),
+            people[1].role.clone(),
+            people[1].slots
+        ),
+        (nurse(), Role::NURSE, 1)
+    );
+    assert_eq!(guard.public_key().unwrap(), Some(people[1].public_key));
+    assert_ne!(people[0].public_key, people[1].public_key);
+    // Nobody signs for another: not the open slot's key for whoever acts by another name.
+    assert_eq!(
+        guard.acting_as(Actor::hub_admin()).public_key().unwrap(),
+        None
+    );
+    guard.lock().unwrap();
+    let owner = unlock(home.path());
+    assert_eq!(*owner.actor(), Actor::owner());
+    assert_eq!(owner.public_key().unwrap(), Some(people[0].public_key));
+    owner.lock().unwrap();
+    // One person's secret is not another's, and the sync way in is the owner's.
+    let mine = passphrase(PASSPHRASE);
+    let wrong = open(home.path(), opening(&nurse(), &mine, None), &clock)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(wrong, AccessError::Vault(VaultError::WrongSecret)),
+        "{wrong}"
+    );
+    let wrong = Guard::unlock(home.path(), &secret, clock.clone()).unwrap_err();
+    assert!(
+        matches!(wrong, AccessError::Vault(VaultError::WrongSecret)),
+        "{wrong}"
+    );
+    let nobody = Person::new("nobody");
+    let wrong = open(home.path(), opening(&nobody, &secret, None), &clock)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(wrong, AccessError::Vault(VaultError::NoSuchSlot { .. })),
+        "{wrong}"
+    );
+}
+
+#[tokio::test]
+async fn an_open_tablet_changes_hands_and_the_guards_before_end_at_once() {
+    let (home, _) = shared().await;
+    let owner = unlock(home.path());
+    let (held, for_another) = (owner.clone(), owner.acting_as(Actor::hub_admin()));
+    let (wrong, right) = (
+        passphrase("ferry thimble orchard 20"),
+        passphrase(NURSE_WORDS),
+    );
+    let refused = owner.switch_person(&opening(&nurse(), &wrong, None)).await;
+    assert!(matches!(
+        refused,
+        Err(AccessError::Vault(VaultError::WrongSecret))
+    ));
+    assert!(
+        held.get(&name("Patient/a")).unwrap().is_some(),
+        "a wrong try takes nothing away"
+    );
+
+    let guard = owner
+        .switch_person(&opening(&nurse(), &right, None))
+        .await
+        .unwrap();
+    for ended in [&owner, &held, &for_another] {
+        assert!(matches!(
+            ended.get(&name("Patient/a")),
+            Err(AccessError::Locked)
+        ));
+        assert!(matches!(
+            ended.put(&resource(&patient("b", "1"))),
+            Err(AccessError::Locked)
+        ));
+        assert!(matches!(ended.slots(), Err(AccessError::Locked)));
+        assert!(matches!(ended.public_key(), Err(AccessError::Locked)));
+    }
+    // Locking an ended guard is no error, and takes nothing from who has the vault now.
+    held.lock().unwrap();
+    assert!(guard.get(&name("Patient/a")).unwrap().is_some());
+    assert_eq!(*guard.actor(), Actor::new(nurse(), Role::NURSE));
+    assert_eq!(
+        guard.public_key().unwrap(),
+        Some(guard.people().unwrap()[1].public_key)
+    );
+    let trail = guard.audit_trail().unwrap();
+    let switch = trail
+        .iter()
+        .find(|entry| entry.kind == AuditKind::Switch)
+        .unwrap();
+    assert_eq!(
+        (switch.person.as_str(), switch.what.as_str()),
+        ("nurse-1", "from owner")
+    );
+    let tried = trail
+        .iter()
+        .find(|entry| entry.kind == AuditKind::FailedTries)
+        .unwrap();
+    assert_eq!(tried.count, Some(1), "the wrong try was handed over");
+    // And back.
+    let mine = passphrase(PASSPHRASE);
+    let owner = guard
+        .switch_person(&opening(&Person::owner(), &mine, None))
+        .await
+        .unwrap();
+    assert!(matches!(guard.status(), Err(AccessError::Locked)));
+    assert_eq!(*owner.actor(), Actor::owner());
+    owner.lock().unwrap();
+}
+
+/// Both ask at once; whoever comes second has lost the vault to the first.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_changes_of_person_at_once_leave_one_holder() {
+    let (home, _) = shared().await;
+    let owner = unlock(home.path());
+    let secret = passphrase(NURSE_WORDS);
+    let person = nurse();
+    let (of, other) = (
+        opening(&person, &secret, None),
+        opening(&person, &secret, None),
+    );
+    let (first, second) = tokio::join!(owner.switch_person(&of), owner.switch_person(&other));
+    let mut held: Vec<_> = [first, second].into_iter().collect();
+    held.retain(Result::is_ok);
+    assert_eq!(held.len(), 1, "the other one answered Locked");
+    let guard = held.remove(0).unwrap();
+    assert!(guard.status().is_ok());
+    guard.lock().unwrap();
+    unlock(home.path()).lock().unwrap();
+}
+
+#[tokio::test]
+async fn only_the_owner_or_an_admin_adds_people_and_everyone_their_own_slots() {
+    let (home, _) = shared().await;
+    let owner = unlock(home.path());
+    let admin = Person::new("admin-1");
+    owner
+        .add_person(&admin, &Role::ADMIN, words("kettle marble inlet 31"), None)
+        .await
+        .unwrap();
+    for (person, role) in [
+        ("owner", "nurse"),
+        ("hub-admin", "nurse"),
+        ("", "nurse"),
+        ("a b", "nurse"),
+        ("x", "owner"),
+        ("x", ""),
+    ] {
+        let refused = owner
+            .add_person(
+                &Person::new(person),
+                &Role::named(role),
+                words(NURSE_WORDS),
+                None,
+            )
+            .await;
+        assert!(
+            matches!(refused, Err(AccessError::Vault(VaultError::BadName { .. }))),
+            "{person}/{role}"
+        );
+    }
+    let again = owner
+        .add_person(&nurse(), &Role::ADMIN, words(NURSE_WORDS), None)
+        .await;
+    assert!(matches!(
+        again,
+        Err(AccessError::Vault(VaultError::PersonExists { .. }))
+    ));
+    let weak = owner
+        .add_person(&Person::new("x"), &Role::NURSE, words("password"), None)
+        .await;
+    assert!(matches!(weak, Err(AccessError::Vault(VaultError::Weak(_)))));
+
+    let secret = passphrase(NURSE_WORDS);
+    let guard = owner
+        .switch_person(&opening(&nurse(), &secret, None))
+        .await
+        .unwrap();
+    let refused = guard
+        .add_person(
+            &Person::new("x"),
+            &Role::NURSE,
+            words("kettle marble inlet 32"),
+            None,
+        )
+        .await;
+    assert!(matches!(refused, Err(AccessError::OwnerOnly { .. })));
+    let gate = FakeGate::default();
+    let key = guard.public_key().unwrap();
+    guard.add_slot(new_pin(), Some(&gate)).await.unwrap();
+    let second = guard.add_slot(words("kettle marble inlet 33"), None).await;
+    assert!(matches!(
+        second,
+        Err(AccessError::Vault(VaultError::HasSlot {
+            kind: SlotKind::Passphrase
+        }))
+    ));
+    let for_another = guard
+        .acting_as(Actor::owner())
+        .add_slot(new_pin(), Some(&gate))
+        .await;
+    assert!(matches!(for_another, Err(AccessError::OwnerOnly { .. })));
+    guard.lock().unwrap();
+    let clock = Arc::new(HandClock::default());
+    let secret = pin(PIN);
+    let guard = open(home.path(), opening(&nurse(), &secret, Some(&gate)), &clock)
+        .await
+        .unwrap();
+    assert_eq!(
+        guard.public_key().unwrap(),
+        key,
+        "every slot of a person signs with the same key"
+    );
+    let secret = passphrase("kettle marble inlet 31");
+    let guard = guard
+        .switch_person(&opening(&admin, &secret, None))
+        .await
+        .unwrap();
+    guard
+        .add_person(
+            &Person::new("x"),
+            &Role::NURSE,
+            words("kettle marble inlet 34"),
+            None,
+        )
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn ten_wrong_pins_end_the_slot_and_the_next_opening_removes_and_audits_it() {
+    let home = tempfile::tempdir().unwrap();
+    let gate = FakeGate::default();
+    let clock = Arc::new(HandClock::default());
+    let (guard, code) = make_vault_at(home.path(), clock.clone());
+    guard
+        .add_person(&nurse(), &Role::NURSE, new_pin(), Some(&gate))
+        .await
+        .unwrap();
+    let slot = guard.slots().unwrap()[2].id;
+    guard.lock().unwrap();
+    let (wrong, right) = (pin("918273"), pin(PIN));
+    let attempt = |secret| open(home.path(), opening(&NURSE, secret, Some(&gate)), &clock);
+    for _ in 0..4 {
+        assert!(matches!(
+            attempt(&wrong).await,
+            Err(AccessError::Vault(VaultError::WrongSecret))
+        ));
+    }
+    // The right one clears the row, and what went before is in the trail.
+    attempt(&right).await.unwrap().lock().unwrap();
+    for n in 1..=10 {
+        if n > 5 {
+            assert!(
+                matches!(
+                    attempt(&right).await,
+                    Err(AccessError::Vault(VaultError::Wait { .. }))
+                ),
+                "{n}"
+            );
+            clock.forward(3600);
+        }
+        let error = attempt(&wrong).await.unwrap_err();
+        if n < 10 {
+            assert!(
+                matches!(error, AccessError::Vault(VaultError::WrongSecret)),
+                "{n}: {error}"
+            );
+        } else {
+            assert!(
+                matches!(error, AccessError::Vault(VaultError::SlotEnded { .. })),
+                "{error}"
+            );
+        }
+    }
+    assert_eq!(
+        gate.keys(),
+        0,
+        "the gate's key is destroyed: that alone ends it"
+    );
+    clock.forward(1_000_000);
+    let error = attempt(&right).await.unwrap_err();
+    assert!(
+        matches!(error, AccessError::Vault(VaultError::SlotEnded { .. })),
+        "{error}"
+    );
+
+    let guard = Guard::unlock(home.path(), &Secret::Recovery(code), clock.clone()).unwrap();
+    assert!(guard.slots().unwrap().iter().all(|s| s.id != slot));
+    let tried: Vec<_> = guard
+        .audit_trail()
+        .unwrap()
+        .into_iter()
+        .filter(|entry| entry.kind == AuditKind::FailedTries)
+        .map(|entry| (entry.person, entry.count.unwrap(), entry.what))
+        .collect();
+    let what = format!("slot {slot} of nurse-1");
+    assert_eq!(
+        tried,
+        [
+            ("nurse-1".to_owned(), 4, what.clone()),
+            ("owner".to_owned(), 10, what)
+        ]
+    );
+    for generation in ["header", "header.prev"] {
+        let bytes = std::fs::read(home.path().join("vault").join(generation)).unwrap();
+        let found = String::from_utf8_lossy(&bytes).contains(&slot.to_string());
+        assert!(!found, "{generation} holds it still");
+    }
+    assert_eq!(guard.people().unwrap()[1].slots, 0);
+    // They can be enrolled anew, with a new key.
+    let before = guard.people().unwrap()[1].public_key;
+    let after = guard
+        .add_person(&nurse(), &Role::NURSE, new_pin(), Some(&gate))
+        .await
+        .unwrap();
+    assert_ne!(before, after);
+    guard.lock().unwrap();
+    attempt(&right).await.unwrap().lock().unwrap();
+}
+
+static NURSE: std::sync::LazyLock<Person> = std::sync::LazyLock::new(nurse);
+
+#[tokio::test]
+async fn a_staff_passphrase_is_counted_too_and_ends_without_a_gate() {
+    let (home, _) = shared().await;
+    let clock = Arc::new(HandClock::default());
+    let (wrong, right) = (
+        passphrase("ferry thimble orchard 20"),
+        passphrase(NURSE_WORDS),
+    );
+    for _ in 0..10 {
+        clock.forward(3600);
+        assert!(
+            open(home.path(), opening(&NURSE, &wrong, None), &clock)
+                .await
+                .is_err()
+        );
+    }
+    clock.forward(1_000_000);
+    let error = open(home.path(), opening(&NURSE, &right, None), &clock)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, AccessError::Vault(VaultError::SlotEnded { .. })),
+        "{error}"
+    );
+    // The owner never waits, and takes it out by opening.
+    let guard = unlock(home.path());
+    assert_eq!(guard.slots().unwrap().len(), 2);
+    assert!(guard.get(&name("Patient/a")).unwrap().is_some());
+}
+
+/// A damaged or unreadable count must not keep the owner out, and must not let the nurse guess on.
+#[tokio::test]
+async fn an_unreadable_count_keeps_only_those_out_who_are_counted() {
+    let (home, _) = shared().await;
+    let clock = Arc::new(HandClock::default());
+    std::fs::create_dir(home.path().join("vault/tries")).unwrap();
+    let right = passphrase(NURSE_WORDS);
+    let refused = open(home.path(), opening(&NURSE, &right, None), &clock).await;
+    assert!(matches!(
+        refused,
+        Err(AccessError::Vault(VaultError::Io { .. }))
+    ));
+    unlock(home.path()).lock().unwrap();
+}
+
+/// The vault that main made before people came: its files are frozen under tests/data.
+#[tokio::test]
+async fn a_vault_of_format_1_opens_and_takes_people_in() {
+    let frozen = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/vault-format-1");
+    let home = tempfile::tempdir().unwrap();
+    let vault = home.path().join("vault");
+    std::fs::create_dir(&vault).unwrap();
+    for file in ["header", "store-1.db", "audit-1.db"] {
+        std::fs::copy(frozen.join(file), vault.join(file)).unwrap();
+    }
+    let header = std::fs::read(vault.join("header")).unwrap();
+    let guard = unlock(home.path());
+    assert_eq!(*guard.actor(), Actor::owner());
+    guard.put(&resource(&patient("a", "1"))).unwrap();
+    assert_eq!(guard.public_key().unwrap(), None);
+    assert!(
+        std::fs::read(vault.join("header")).unwrap() == header,
+        "opening writes no header"
+    );
+    guard
+        .add_person(&nurse(), &Role::NURSE, words(NURSE_WORDS), None)
+        .await
+        .unwrap();
+    assert!(
+        guard.public_key().unwrap().is_some(),
+        "the owner has a key by now"
+    );
+    guard.lock().unwrap();
+    let text = std::fs::read_to_string(frozen.join("recovery-code")).unwrap();
+    let code = Secret::Recovery(RecoveryCode::parse(&text).unwrap());
+    let clock = Arc::new(HandClock::default());
+    let guard = Guard::unlock(home.path(), &code, clock.clone()).unwrap();
+    assert!(guard.get(&name("Patient/a")).unwrap().is_some());
+    let secret = passphrase(NURSE_WORDS);
+    let guard = guard
+        .switch_person(&opening(&NURSE, &secret, None))
+        .await
+        .unwrap();
+    assert!(guard.get(&name("Patient/a")).unwrap().is_some());
+    assert!(guard.check().unwrap().problems.is_empty());
+}
+
+/// What a kill leaves while the header is written: each state opens, with the new person or without.
+#[tokio::test]
+async fn a_kill_at_any_step_of_adding_a_person_leaves_a_vault_that_opens() {
+    let home = tempfile::tempdir().unwrap();
+    let (guard, _) = make_vault(home.path());
+    guard.put(&resource(&patient("a", "1"))).unwrap();
+    let path = |name: &str| home.path().join("vault").join(name);
+    let old = std::fs::read(path("header")).unwrap();
+    guard
+        .add_person(&nurse(), &Role::NURSE, words(NURSE_WORDS), None)
+        .await
+        .unwrap();
+    guard.lock().unwrap();
+    let new = std::fs::read(path("header")).unwrap();
+    assert!(std::fs::read(path("header.prev")).unwrap() == old);
+    let half = &new[..new.len() / 2];
+    // header, header.prev, what a temporary file holds, people afterwards.
+    let states: [(&[u8], Option<&[u8]>, Option<(&str, &[u8])>, usize); 6] = [
+        (&old, None, Some(("header.prev.tmp", half)), 1),
+        (&old, Some(&old), None, 1),
+        (&old, Some(&old), Some(("header.tmp", half)), 1),
+        (&old, Some(&old), Some(("header.tmp", &new)), 1),
+        (half, Some(&old), None, 1),
+        (&new, Some(&old), None, 2),
+    ];
+    for (n, (header, previous, temporary, people)) in states.into_iter().enumerate() {
+        for name in ["header", "header.prev", "header.tmp", "header.prev.tmp"] {
+            let _ = std::fs::remove_file(path(name));
+        }
+        std::fs::write(path("header"), header).unwrap();
+        if let Some(bytes) = previous {
+            std::fs::write(path("header.prev"), bytes).unwrap();
+        }
+        if let Some((name, bytes)) = temporary {
+            std::fs::write(path(name), bytes).unwrap();
+        }
+        let guard = unlock(home.path());
+        assert!(
+            guard.get(&name("Patient/a")).unwrap().is_some(),
+            "state {n}"
+        );
+        assert_eq!(guard.people().unwrap().len(), people, "state {n}");
+        if people == 1 {
+            guard
+                .add_person(&nurse(), &Role::NURSE, words(NURSE_WORDS), None)
+                .await
+                .unwrap();
+        }
+        guard.lock().unwrap();
+    }
+}
