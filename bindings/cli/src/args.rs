@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Parser, Subcommand};
+use pocketchart_core::access::Person;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -29,7 +30,10 @@ pub(crate) struct Global {
     /// Open the vault with the recovery code in a file
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) recovery_code_file: Option<PathBuf>,
-    /// Open the vault with the PIN in a file, together with the desktop's keyring
+    /// Open the vault with a PIN, together with the desktop's keyring
+    #[arg(long, global = true)]
+    pub(crate) pin: bool,
+    /// Read the PIN from a file instead of asking for it
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) pin_file: Option<PathBuf>,
     /// Open the vault with what the desktop's keyring holds: it proves the login, not a person
@@ -112,17 +116,77 @@ pub(crate) enum Command {
     Bench,
     /// What is in the vault and what waits
     Status,
-    /// Serve this vault as a FHIR R4 server over HTTPS
-    Hub {
-        /// Address and port; port 0 takes a free one
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
-        listen: SocketAddr,
-        /// Write {"url","ca_file","token_file"} here once it serves
-        #[arg(long, value_name = "FILE")]
-        ready_file: Option<PathBuf>,
-        /// One line for each request on standard error, without anything of a patient
-        #[arg(long, value_name = "FORM")]
-        log: Option<Log>,
+    /// Who may do what: show it, check another, put another into force
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+    /// Who saw or changed what: the audit trail, newest entry first
+    Audit(Audit),
+    /// Join a hub with the code its operator shows; it can be typed again after an interruption
+    Join {
+        /// pocketchart://... ("-": read it from standard input, out of sight of other programs)
+        code: String,
+        /// Present the code once, and do not wait to be approved
+        #[arg(long)]
+        once: bool,
+    },
+    /// Serve this vault as a FHIR R4 server over HTTPS, or operate the hub that runs here
+    Hub(Hub),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Hub {
+    /// Address and port; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
+    pub(crate) listen: SocketAddr,
+    /// Write {"url","ca_file","token_file"} here once it serves
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// One line for each request on standard error, without anything of a patient
+    #[arg(long, value_name = "FORM")]
+    pub(crate) log: Option<Log>,
+    #[command(subcommand)]
+    pub(crate) command: Option<HubCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HubCommand {
+    /// Make a code that lets one device in, good for 15 minutes (with --person ID: that person of it, too)
+    Enrol {
+        /// What to call the device
+        #[arg(long, value_name = "NAME")]
+        device: String,
+        /// A patient's own device: it may see this patient
+        #[arg(
+            long,
+            value_name = "ID",
+            conflicts_with = "facility",
+            required_unless_present = "facility"
+        )]
+        patient: Option<String>,
+        /// A shared device, and where it stands
+        #[arg(long, value_name = "NAME")]
+        facility: Option<String>,
+        /// The role of the person named with --person, such as nurse or physician
+        #[arg(long, conflicts_with = "patient")]
+        role: Option<String>,
+    },
+    /// Devices and people, and who waits to be approved
+    Devices,
+    /// Let in a device that waits, or certify a person's key; compare the fingerprint first
+    Approve {
+        /// The beginning of the id, or the whole fingerprint
+        id: String,
+        /// A person's role, such as nurse or physician
+        #[arg(long)]
+        role: Option<String>,
+    },
+    /// Shut out a device or a person at once
+    Revoke {
+        /// The beginning of the id, or the whole fingerprint
+        id: String,
     },
 }
 
@@ -155,6 +219,60 @@ pub(crate) enum Vault {
         #[command(subcommand)]
         kind: NewSlotKind,
     },
+    /// Give the records a new key, in a new file
+    Rekey,
+    /// Make the records' file as small as what is in it, under a new key
+    Compact,
+    /// Take a slot out for good
+    RemoveSlot {
+        /// As `vault slots` lists it
+        #[arg(value_name = "ID")]
+        id: String,
+        #[command(flatten)]
+        keep: Keep,
+    },
+    /// Replace the recovery code: do it after each use
+    RecoveryCode {
+        #[command(flatten)]
+        keep: Keep,
+    },
+    /// Destroy the vault and everything in it
+    Wipe(WipeOptions),
+}
+
+/// What stays when the root key changes: it can be wrapped anew only for secrets that are at hand.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Keep {
+    /// Keep the slot that this passphrase opens; several times, "nurse1=FILE" for another person's
+    #[arg(long = "keep-passphrase-file", value_name = "[PERSON=]FILE", value_parser = of_person)]
+    pub(crate) passphrases: Vec<(Person, PathBuf)>,
+    /// Keep the recovery code
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keep_recovery_code_file: Option<PathBuf>,
+    /// Drop all slots whose secrets are not given along: their people must be enrolled again
+    #[arg(long)]
+    pub(crate) drop_absent: bool,
+}
+
+fn of_person(text: &str) -> Result<(Person, PathBuf), String> {
+    match text.split_once('=') {
+        Some(("", _) | (_, "")) => Err("expected FILE or PERSON=FILE".into()),
+        Some((person, file)) => Ok((Person::new(person), file.into())),
+        None => Ok((Person::owner(), text.into())),
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct WipeOptions {
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Destroy changes that no server has, too
+    #[arg(long)]
+    pub(crate) lose_unsent: bool,
+    /// Do not open the vault: nobody sees what is lost
+    #[arg(long)]
+    pub(crate) without_secret: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -198,6 +316,66 @@ pub(crate) enum PersonCommand {
     List,
     /// Open the vault for this person from now on ("owner": for its owner)
     Switch { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// The policy in force, in words
+    Show {
+        /// Only this role, such as nurse
+        #[arg(long)]
+        role: Option<String>,
+        /// The shipped policy as JSON, to begin one's own with
+        #[arg(long, conflicts_with = "role")]
+        raw: bool,
+    },
+    /// Whether a policy is sound, and what each role would gain and lose
+    Check {
+        /// JSON
+        file: PathBuf,
+    },
+    /// Put a policy into force: JSON is signed with this vault's own authority, a signed text is taken as it is
+    Install {
+        /// JSON, or a signed policy
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Audit {
+    /// Check that no entry was changed, removed, inserted or moved; names the first one that does not fit
+    #[arg(long, group = "instead")]
+    pub(crate) verify: bool,
+    /// Who saw or changed anything about this patient
+    #[arg(long, value_name = "PATIENT", group = "instead")]
+    pub(crate) who: Option<String>,
+    /// Write the whole trail to a file ("-": standard output) as FHIR AuditEvents (IHE BALP), one a line
+    #[arg(long, value_name = "FILE", group = "instead")]
+    pub(crate) export: Option<PathBuf>,
+    /// Only entries about this patient
+    #[arg(long, value_name = "ID", conflicts_with = "instead")]
+    pub(crate) patient: Option<String>,
+    /// Only what this person did or handed on
+    #[arg(long, value_name = "ID", conflicts_with_all = ["verify", "export"])]
+    pub(crate) person: Option<String>,
+    /// Only this kind of act, such as read, search, written, denied; may be repeated
+    #[arg(long, value_name = "KIND", conflicts_with_all = ["verify", "export"])]
+    pub(crate) kind: Vec<String>,
+    /// Only from this day or time on, such as 2026-11 or 2026-11-24T06:40Z
+    #[arg(long, value_name = "WHEN", conflicts_with_all = ["verify", "export"])]
+    pub(crate) since: Option<String>,
+    /// Only up to this day or time, itself included
+    #[arg(long, value_name = "WHEN", conflicts_with_all = ["verify", "export"])]
+    pub(crate) until: Option<String>,
+    /// Entries of one page
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) count: u16,
+    /// Go on behind the entry of this number
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["verify", "export"])]
+    pub(crate) before: Option<i64>,
+    /// All pages, not only the first one
+    #[arg(long, conflicts_with_all = ["verify", "export"])]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, clap::Args)]

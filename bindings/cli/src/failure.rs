@@ -4,7 +4,7 @@ use pocketchart_core::access::AccessError;
 use pocketchart_core::fhir::InvalidResource;
 use pocketchart_core::net::NetError;
 use pocketchart_core::session::Locked;
-use pocketchart_core::sync::SyncError;
+use pocketchart_core::sync::{JoinError, SyncError};
 use pocketchart_core::transfer::ExportError;
 use pocketchart_core::vault::{GateError, VaultError};
 use pocketchart_hub::HubError;
@@ -27,6 +27,12 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Net(#[from] NetError),
     #[error(transparent)]
+    Join(#[from] JoinError),
+    #[error("no hub runs over this home ({why}): start one with `pocketchart hub`")]
+    NoHub { why: String },
+    #[error("the hub answered {status}: {text}")]
+    Operator { status: u16, text: String },
+    #[error(transparent)]
     Hub(#[from] HubError),
     #[error(transparent)]
     Locked(#[from] Locked),
@@ -42,7 +48,7 @@ pub(crate) enum Failure {
     },
     #[error("the secret is wrong: {0}")]
     BadSecret(String),
-    #[error("the typed recovery code is not the one shown; no vault was kept. Try again")]
+    #[error("the typed recovery code is not the one shown; nothing was made or changed. Try again")]
     CodeNotRepeated,
     #[error("{0}")]
     Demo(String),
@@ -65,7 +71,14 @@ impl Failure {
             Self::Locked(_) | Self::BadSecret(_) | Self::NoKeyring => 3,
             Self::Access(error) | Self::Export(ExportError::Access(error)) => of_access(error),
             Self::Sync(SyncError::Access(error)) => of_access(error),
-            Self::Net(error) | Self::Sync(SyncError::Net(error)) if error.is_offline() => 5,
+            Self::Join(JoinError::Access(error)) => of_access(error),
+            Self::Net(error)
+            | Self::Sync(SyncError::Net(error))
+            | Self::Join(JoinError::Net(error) | JoinError::Sync(SyncError::Net(error)))
+                if error.is_offline() =>
+            {
+                5
+            }
             _ => 1,
         }
     }

@@ -64,10 +64,12 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Sync(sync) => commands::sync::run(global, sync),
         Command::Bench => commands::bench::run(global),
         Command::Status => commands::status::run(global),
-        Command::Hub {
-            listen,
-            ready_file,
-            log,
-        } => commands::hub::run(global, *listen, ready_file.as_deref(), *log),
+        Command::Policy { command } => commands::policy::run(global, command),
+        Command::Audit(audit) => commands::audit::run(global, audit),
+        Command::Join { code, once } => commands::join::run(global, code, *once),
+        Command::Hub(hub) => match &hub.command {
+            None => commands::hub::run(global, hub),
+            Some(command) => commands::operate::run(global, command),
+        },
     }
 }

@@ -15,12 +15,12 @@ pub(crate) fn to_unlock(global: &Global) -> Result<Option<Secret>, Failure> {
     let ways = [
         global.recovery_code_file.is_some(),
         global.passphrase_file.is_some(),
-        global.pin_file.is_some(),
+        global.pin || global.pin_file.is_some(),
         global.keyring,
     ];
     if ways.into_iter().filter(|given| *given).count() > 1 {
         let both =
-            "--passphrase-file, --recovery-code-file, --pin-file and --keyring exclude each other";
+            "--passphrase-file, --recovery-code-file, --pin and --keyring exclude each other";
         return Err(Failure::Usage(both.into()));
     }
     if global.keyring {
@@ -33,6 +33,9 @@ pub(crate) fn to_unlock(global: &Global) -> Result<Option<Secret>, Failure> {
     }
     if let Some(file) = &global.pin_file {
         return Ok(Some(Secret::Pin(secret(&read_line(file)?))));
+    }
+    if global.pin {
+        return Ok(Some(Secret::Pin(secret(&ask("PIN: ")?))));
     }
     let text = match &global.passphrase_file {
         Some(file) => read_line(file)?,
@@ -64,6 +67,27 @@ fn new_secret(file: Option<&Path>, words: &str, differ: &str) -> Result<SecretTe
     } else {
         Err(Failure::Usage(differ.into()))
     }
+}
+
+/// The passphrase in a file.
+pub(crate) fn passphrase_in(file: &Path) -> Result<Secret, Failure> {
+    Ok(Secret::Passphrase(secret(&read_line(file)?)))
+}
+
+/// The recovery code in a file.
+pub(crate) fn recovery_code_in(file: &Path) -> Result<Secret, Failure> {
+    let code = RecoveryCode::parse(&read_line(file)?);
+    let code = code.map_err(|e| Failure::BadSecret(e.to_string()))?;
+    Ok(Secret::Recovery(code))
+}
+
+/// A line that is no secret.
+pub(crate) fn typed(prompt: &str) -> Result<String, Failure> {
+    eprint!("{prompt}");
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line);
+    read.map_err(Failure::file("reading", Path::new("the terminal")))?;
+    Ok(line)
 }
 
 /// Asks for the code that was just shown, so that nobody goes on without having written it down. It stands on the

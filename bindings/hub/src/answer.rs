@@ -22,7 +22,7 @@ pub(crate) struct Problem {
     text: String,
     expression: Option<String>,
     /// For the program at the other end, see `fhir::marks::REFUSAL`.
-    reason: Option<&'static str>,
+    reason: Option<ChangeRefused>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -57,7 +57,7 @@ impl Problem {
     /// The OperationOutcome.
     pub(crate) fn outcome(&self) -> String {
         match self.reason {
-            Some(reason) => outcome::refusal(reason, &self.text),
+            Some(reason) => outcome::refusal(reason.code(), &self.text),
             None => outcome::error(self.code, &self.text, self.expression.as_deref()),
         }
     }
@@ -210,13 +210,21 @@ impl From<AccessError> for Problem {
                 error.to_string(),
             ),
             AccessError::Change(error) => Self {
-                reason: Some(error.code()),
+                reason: Some(error),
                 ..Self::new(StatusCode::FORBIDDEN, "forbidden", error.to_string())
             },
             AccessError::People(error) => problem_of(&error),
             AccessError::Cursor(error) => {
                 Self::new(StatusCode::BAD_REQUEST, "value", error.to_string())
             }
+            AccessError::NotAllowed(refusal) => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", refusal.to_string())
+            }
+            AccessError::Store(error @ StoreError::CompartmentsUnknown) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "transient",
+                error.to_string(),
+            ),
             AccessError::Store(error @ StoreError::NotIndexed { .. }) => {
                 Self::new(StatusCode::BAD_REQUEST, "not-supported", error.to_string())
             }

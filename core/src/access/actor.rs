@@ -75,7 +75,7 @@ impl fmt::Display for Role {
 }
 
 /// Who acts: a person in a role, and what the role's scopes mean for this one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Actor {
     /// Who.
     pub person: Person,

@@ -5,9 +5,11 @@
 //! (http.html, "Transaction Processing Rules"): deletes, creates, updates and patches, then conditional references,
 //! reads last.
 
-use super::audit::AuditKind;
+use super::audit::{AuditKind, Change};
 use super::authorship::{self, Author};
-use super::guard::Digested;
+use super::concerned::{self, Writing};
+use super::note::{Digested, Note};
+use super::policy::{Action, Judged, Wish, books};
 use super::records::Page;
 use super::{AccessError, Actor, Guard};
 use crate::fhir::links::{Follower, Target, is_urn, with_id};
@@ -15,7 +17,9 @@ use crate::fhir::patch::{Patch, PatchError};
 use crate::fhir::search::{InvalidQuery, Query, SortKey};
 use crate::fhir::{InvalidResource, Reference, Resource, ResourceId, strict};
 use crate::rng;
-use crate::store::{Committed, Durability, Found, Precondition, Reader, Record, Tx, Version};
+use crate::store::{
+    Committed, Durability, Found, Precondition, Reader, Record, StoreError, Tx, Version,
+};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
@@ -144,6 +148,9 @@ pub enum Unfit {
     Patch(#[from] PatchError),
 }
 
+/// A text whose conditional references are still to be looked up: of which write, and what stood there.
+type Asking = (usize, String, Option<String>);
+
 enum Match {
     None,
     One(Record),
@@ -157,32 +164,65 @@ enum Plan<'a> {
     Patch(Reference, &'a Patch),
 }
 
-/// Each one who takes part in `writes`, as one who acts, and what that person's part is.
-fn parts(caller: &Guard, writes: &[Write<'_>], authors: &[Vec<Author>]) -> Vec<(Guard, String)> {
-    let mut parts: Vec<(Guard, Vec<String>)> = Vec::new();
-    for (write, authors) in writes.iter().zip(authors) {
-        let actors: Vec<&Actor> = match authors.as_slice() {
-            [] => vec![caller.actor()],
-            signed => signed.iter().map(|author| &author.actor).collect(),
-        };
-        for actor in actors {
-            match parts.iter_mut().find(|(guard, _)| guard.actor() == actor) {
-                Some((_, whats)) => whats.push(write.what()),
-                None => parts.push((caller.acting_as(actor.clone()), vec![write.what()])),
+/// One who takes part in a commit, as one who acts, and in which of its writes.
+struct Part {
+    guard: Guard,
+    writes: Vec<usize>,
+}
+
+impl Part {
+    /// All of them. Whoever hands a signed change on does not take part in it.
+    fn all(caller: &Guard, authors: &[Vec<Author>]) -> Vec<Self> {
+        let mut parts: Vec<Self> = Vec::new();
+        for (at, authors) in authors.iter().enumerate() {
+            let actors: Vec<&Actor> = match authors.as_slice() {
+                [] => vec![caller.actor()],
+                signed => signed.iter().map(|author| &author.actor).collect(),
+            };
+            for actor in actors {
+                match parts.iter_mut().find(|part| part.guard.actor() == actor) {
+                    Some(part) => part.writes.push(at),
+                    None => parts.push(Self {
+                        guard: caller.acting_as(actor.clone()),
+                        writes: vec![at],
+                    }),
+                }
             }
         }
+        if parts.is_empty() {
+            parts.push(Self {
+                guard: caller.clone(),
+                writes: Vec::new(),
+            });
+        }
+        parts
     }
-    if parts.is_empty() {
-        return vec![(caller.clone(), "transaction of 0".into())];
+
+    /// Notes this part of `each` write.
+    fn note(
+        &self,
+        caller: &Guard,
+        each: &[Writing],
+        kind: AuditKind,
+        revision: Option<i64>,
+    ) -> Result<(), AccessError> {
+        let writing = match self.writes[..] {
+            [one] => each[one].clone(),
+            ref many => {
+                let patients = many.iter().flat_map(|at| each[*at].patients.clone());
+                Writing {
+                    patients: concerned::and(patients.collect(), &[]),
+                    ..Writing::named(format!("transaction of {}", many.len()))
+                }
+            }
+        };
+        let via = caller.person();
+        self.guard.enter(Note {
+            revision,
+            via: (via != self.guard.person()).then(|| via.id()),
+            ..writing.note(kind)
+        })
     }
-    let what = |whats: Vec<String>| match whats.as_slice() {
-        [one] => one.clone(),
-        many => format!("transaction of {}", many.len()),
-    };
-    parts
-        .into_iter()
-        .map(|(guard, whats)| (guard, what(whats)))
-        .collect()
 }
 
 impl Write<'_> {
@@ -193,6 +233,25 @@ impl Write<'_> {
             Act::Delete(name) => Some((name, None)),
             _ => None,
         }
+    }
+
+    /// What is known of it before it is done.
+    fn intent(&self, reader: &Reader<'_>) -> Result<Writing, StoreError> {
+        let named = Writing::named(self.what());
+        Ok(match &self.act {
+            Act::Put(resource) => Writing::of_put(reader, resource)?,
+            Act::Delete(name) => Writing::of_delete(reader, name)?,
+            Act::Patch { name, .. } => Writing {
+                change: Some(Change::Update),
+                patients: concerned::now(reader, name)?,
+                ..named
+            },
+            Act::Create { text, .. } | Act::PutFound { text, .. } => Writing {
+                patients: concerned::in_texts([text.as_ref()]),
+                ..named
+            },
+            Act::PatchFound { .. } | Act::DeleteFound(_) | Act::Read(_) => named,
+        })
     }
 
     pub(super) fn what(&self) -> String {
@@ -213,26 +272,6 @@ impl Write<'_> {
 }
 
 impl Guard {
-    /// A write with the audit entries of everyone who takes part: the intents before it, the revision after it.
-    fn written_by<R>(
-        &self,
-        parts: &[(Self, String)],
-        write: impl FnOnce(&Self) -> Result<(R, i64), AccessError>,
-    ) -> Result<R, AccessError> {
-        for (guard, what) in parts {
-            guard.note(AuditKind::Write, what, None, None)?;
-        }
-        let (answer, revision) = write(self)?;
-        for (guard, what) in parts {
-            match guard.note(AuditKind::Written, what, None, Some(revision)) {
-                Ok(()) => {}
-                Err(AccessError::Audit(error)) => return Err(AccessError::StoredUnnoted(error)),
-                Err(other) => return Err(other),
-            }
-        }
-        Ok(answer)
-    }
-
     /// Commits one write by itself.
     ///
     /// # Errors
@@ -261,27 +300,38 @@ impl Guard {
             authors.push(self.authors_of(write).map_err(|error| (at, error))?);
         }
         let mut at = 0;
-        let result = self.written_by(&parts(self, writes, &authors), |guard| {
-            guard.write(Durability::Full, |tx| {
-                let stamp = tx.next_stamp(guard.shared.clock.now())?;
+        let result = self.noted_by_all(writes, &authors, || {
+            self.write(Durability::Full, |tx| {
+                let stamp = tx.next_stamp(self.shared.clock.now())?;
                 let mut commit = Commit {
-                    guard,
+                    guard: self,
                     tx,
                     writes,
                     authors: &authors,
                     is_transaction,
                     stamp,
                     results: writes.iter().map(|_| None).collect(),
+                    whose: vec![Vec::new(); writes.len()],
                     names: HashSet::new(),
                     links: HashMap::new(),
                     follower: Follower::default(),
+                    appointments: Vec::new(),
                     at: 0,
                 };
                 let ran = commit.run();
                 at = commit.at;
-                ran.map(|()| commit.results)
+                ran.map(|()| (commit.results, commit.whose))
             })
         });
+        if let Err(AccessError::NotAllowed(refusal)) = &result {
+            self.note_refusal(refusal).map_err(|error| (at, error))?;
+        }
+        if let Err(AccessError::Change(refused)) = &result
+            && let Some(write) = writes.get(at)
+        {
+            self.note_refused(&write.what(), refused.code())
+                .map_err(|error| (at, error))?;
+        }
         let results = result.map_err(|error| (at, error))?;
         let mut done = Vec::with_capacity(results.len());
         for (at, (result, write)) in results.into_iter().zip(writes).enumerate() {
@@ -291,11 +341,46 @@ impl Guard {
         Ok(done)
     }
 
+    /// The audit entries of everyone who takes part: the intents before the commit; behind it the revision, and what
+    /// became of each write.
+    fn noted_by_all(
+        &self,
+        writes: &[Write<'_>],
+        authors: &[Vec<Author>],
+        commit: impl FnOnce() -> Result<(Outcome, i64), AccessError>,
+    ) -> Result<Vec<Option<Raw>>, AccessError> {
+        let parts = Part::all(self, authors);
+        let mut each: Vec<Writing> = self.read(|reader| {
+            let intents = writes.iter().map(|write| write.intent(reader));
+            intents.collect::<Result<_, StoreError>>()
+        })?;
+        for part in &parts {
+            part.note(self, &each, AuditKind::Write, None)?;
+        }
+        let ((results, whose), revision) = commit()?;
+        for ((writing, raw), whose) in each.iter_mut().zip(&results).zip(&whose) {
+            if let Some(Raw::Written(committed)) = raw {
+                *writing = became(committed, whose);
+            }
+        }
+        for part in &parts {
+            match part.note(self, &each, AuditKind::Written, Some(revision)) {
+                Ok(()) => {}
+                Err(AccessError::Audit(error)) => return Err(AccessError::StoredUnnoted(error)),
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(results)
+    }
+
     /// The answer, written to the trail where it releases something.
     fn told(&self, result: Option<Raw>, write: &Write<'_>) -> Result<Done, AccessError> {
         let note = |what: &Reference, text: &str| {
-            let digest = Digested::of([text]);
-            self.note(AuditKind::Read, &what.to_string(), Some(digest), None)
+            self.enter(Note {
+                texts: Some(Digested::of([text])),
+                patients: concerned::in_texts([text]),
+                ..Note::of(AuditKind::Read, &what.to_string())
+            })
         };
         Ok(match result {
             None => Done::Nothing,
@@ -312,10 +397,13 @@ impl Guard {
                 note(&version.name, version.text.as_deref().unwrap_or_default())?;
                 Done::Version(version)
             }
-            Some(Raw::Found(found)) => match &write.act {
-                Act::Read(Asked::Search(query)) => {
-                    Done::Page(Box::new(self.released(query, *found)?))
-                }
+            Some(Raw::Found(found, patients)) => match &write.act {
+                Act::Read(Asked::Search(query)) => Done::Page(Box::new(self.released(
+                    Action::Search,
+                    query,
+                    *found,
+                    patients,
+                )?)),
                 _ => Done::Nothing,
             },
         })
@@ -348,7 +436,27 @@ enum Raw {
     Present(Box<Record>),
     Record(Box<Record>),
     Version(Box<Version>),
-    Found(Box<Found>),
+    /// And whose records they are.
+    Found(Box<Found>, Vec<String>),
+}
+
+/// What became of each write, and whose the record was before.
+type Outcome = (Vec<Option<Raw>>, Vec<Vec<String>>);
+
+/// What the trail says of a write that is done.
+fn became(committed: &Committed, whose: &[String]) -> Writing {
+    let name = committed.name.to_string();
+    let (what, change) = match &committed.text {
+        None => (format!("delete {name}"), Change::Delete),
+        Some(_) if committed.created => (name, Change::Create),
+        Some(_) => (name, Change::Update),
+    };
+    let patients = concerned::in_texts(committed.text.as_deref());
+    Writing {
+        change: Some(change),
+        patients: concerned::and(patients, whose),
+        ..Writing::named(what)
+    }
 }
 
 /// One transaction under way.
@@ -361,11 +469,15 @@ struct Commit<'r, 't, 'c, 'a> {
     is_transaction: bool,
     stamp: crate::fhir::Instant,
     results: Vec<Option<Raw>>,
+    /// Of each write: whose the record is before it.
+    whose: Vec<Vec<String>>,
     /// Records that a write of this transaction is about.
     names: HashSet<Reference>,
     /// What entries call each other, and what that leads to.
     links: HashMap<String, Reference>,
     follower: Follower,
+    /// Texts of the Appointments that are written: a Slot may only be taken together with one.
+    appointments: Vec<String>,
     /// The write that is looked at.
     at: usize,
 }
@@ -408,6 +520,12 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 _ => return Ok(()),
             };
             this.once(&name)?;
+            let old = this.standing(&name)?;
+            if this.judge(at, &name, old.as_deref(), None)? == Judged::Absent {
+                let nothing = this.tx.serve_delete_of_nothing(&name, &write.condition)??;
+                debug_assert!(nothing.is_none());
+                return Ok(());
+            }
             let authors = &this.authors[at];
             authorship::must_fit(this.tx, &name, &write.condition, authors)?;
             let deleted = this
@@ -503,6 +621,7 @@ impl<'t> Commit<'_, 't, '_, '_> {
     }
 
     fn once(&mut self, name: &Reference) -> Result<(), AccessError> {
+        self.whose[self.at] = concerned::now(self.tx, name)?;
         match self.names.insert(name.clone()) {
             true => Ok(()),
             false => Err(Unfit::Twice(name.clone()).into()),
@@ -538,8 +657,16 @@ impl<'t> Commit<'_, 't, '_, '_> {
     }
 
     /// Stores what was planned. Answers with the texts whose conditional references are still to be looked up.
-    fn store(&mut self, plans: Vec<Plan<'t>>) -> Result<Vec<(usize, String)>, AccessError> {
+    fn store(&mut self, plans: Vec<Plan<'t>>) -> Result<Vec<Asking>, AccessError> {
         let mut plans: Vec<Option<Plan<'t>>> = plans.into_iter().map(Some).collect();
+        for plan in plans.iter().flatten() {
+            if let Plan::Put(name, text) = plan
+                && name.kind.name() == "Appointment"
+            {
+                let (text, _) = self.linked(Cow::Borrowed(text.as_ref()));
+                self.appointments.push(text.into_owned());
+            }
+        }
         let mut asking = Vec::new();
         for turn in [Turn::Create, Turn::Update] {
             self.each(|this, at, write| {
@@ -557,6 +684,11 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 let (text, asks) = this.linked(text);
                 let resource = Resource::parse_text(&text)?;
                 strict::check(&text)?;
+                let old = this.standing(resource.name())?;
+                // What a conditional reference leads to decides whose record it is: then it is judged once that is known.
+                if !asks {
+                    this.judge(at, resource.name(), old.as_deref(), Some(&resource))?;
+                }
                 let authors = &this.authors[at];
                 authorship::must_fit(this.tx, resource.name(), &write.condition, authors)?;
                 let put = this
@@ -565,12 +697,41 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 authorship::note(this.tx, &put, authors)?;
                 this.results[at] = Some(Raw::Written(put));
                 if asks {
-                    asking.push((at, text.into_owned()));
+                    asking.push((at, text.into_owned(), old));
                 }
                 Ok(())
             })?;
         }
         Ok(asking)
+    }
+
+    /// What stands under a name, whoever may see it.
+    fn standing(&self, name: &Reference) -> Result<Option<String>, AccessError> {
+        let standing = self.tx.standing(&Guard::on_first_peer(name))?;
+        Ok(standing.map(|record| record.text))
+    }
+
+    fn judge(
+        &self,
+        at: usize,
+        name: &Reference,
+        old: Option<&str>,
+        new: Option<&Resource<'_>>,
+    ) -> Result<Judged, AccessError> {
+        let condition = &self.writes[at].condition;
+        let wish = Wish {
+            expects_version: condition.version.is_some() || condition.present,
+            ..Wish::served(name, new, &self.guard.actor)
+        };
+        let authors: Vec<&Actor> = self.authors[at]
+            .iter()
+            .map(|author| &author.actor)
+            .collect();
+        let mut is_booked = false;
+        for text in &self.appointments {
+            is_booked |= books(Some(&Resource::parse_text(text)?), name);
+        }
+        self.guard.judge_served(&wish, &authors, old, is_booked)
     }
 
     fn patched(&self, name: &Reference, patch: &Patch) -> Result<String, AccessError> {
@@ -605,9 +766,9 @@ impl<'t> Commit<'_, 't, '_, '_> {
     }
 
     /// Looks conditional references up in what is there now, this transaction's own records among it.
-    fn settle_references(&mut self, asking: Vec<(usize, String)>) -> Result<(), AccessError> {
+    fn settle_references(&mut self, asking: Vec<Asking>) -> Result<(), AccessError> {
         let mut known: HashMap<String, Reference> = HashMap::new();
-        for (at, text) in asking {
+        for (at, text, old) in asking {
             self.at = at;
             self.tx.make_searchable()?;
             let mut failed = None;
@@ -633,6 +794,7 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 return Err(error);
             }
             let resource = Resource::parse_text(&followed.text)?;
+            self.judge(at, resource.name(), old.as_deref(), Some(&resource))?;
             if let Some(Raw::Written(committed)) = &mut self.results[at] {
                 self.tx.serve_restate(committed, &resource)??;
             }
@@ -680,17 +842,25 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 return Ok(());
             };
             let gone_or_unknown = |name: &Reference| -> Result<AccessError, AccessError> {
-                Ok(match this.tx.is_gone(name)? {
+                let view = this.guard.view(Action::Read);
+                Ok(match this.tx.as_seen(&view).is_gone(name)? {
                     true => Unfit::Gone(name.clone()).into(),
                     false => Unfit::Unknown(name.clone()).into(),
                 })
             };
+            let action = match asked {
+                Asked::Record(name) => this.guard.may_at_all(Action::Read, name.kind)?,
+                Asked::Version(name, _) => this.guard.may_at_all(Action::History, name.kind)?,
+                Asked::Search(query) => this.guard.may_at_all(Action::Search, query.kind)?,
+            };
+            let view = this.guard.view(action);
+            let reader = this.tx.as_seen(&view);
             let raw = match asked {
-                Asked::Record(name) => match this.tx.record(&Guard::on_first_peer(name))? {
+                Asked::Record(name) => match reader.record(&Guard::on_first_peer(name))? {
                     Some(record) => Raw::Record(Box::new(record)),
                     None => return Err(gone_or_unknown(name)?),
                 },
-                Asked::Version(name, number) => match this.tx.version(name, *number)? {
+                Asked::Version(name, number) => match reader.version(name, *number)? {
                     Some(version) if version.text.is_some() => Raw::Version(Box::new(version)),
                     Some(_) => return Err(Unfit::Gone(name.clone()).into()),
                     None => return Err(Unfit::Unknown(name.clone()).into()),
@@ -698,7 +868,10 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 Asked::Search(query) => {
                     this.tx.make_searchable()?;
                     let now = this.guard.shared.clock.now();
-                    Raw::Found(Box::new(this.tx.search(query, None, now)?))
+                    let found = reader.search(query, None, now)?;
+                    let all = found.records.iter().chain(&found.included);
+                    let patients = concerned::on(&reader, all)?;
+                    Raw::Found(Box::new(found), patients)
                 }
             };
             this.results[at] = Some(raw);

@@ -1,7 +1,10 @@
-//! Page links: where the next page starts, sealed to the search and the person it belongs to.
+//! Page links: where the next page starts, sealed to the search, to the person in the role, to the policy in force and to
+//! this opening of the vault.
 //!
 //! In clear, a link would tell when the last record on a page was changed, and a made-up one could probe for it.
 
+use super::Actor;
+use super::policy::Action;
 use crate::crypto::Key;
 use crate::crypto::envelope::{self, NONCE_BYTES};
 use crate::fhir::history::HistoryQuery;
@@ -47,69 +50,101 @@ impl FirstPage for HistoryQuery {
 
 pub(super) fn seal(
     key: &Key,
-    person: &str,
-    query: &impl FirstPage,
+    bound: &[u8],
     position: &impl Serialize,
 ) -> Result<String, NoRandomness> {
     // A position is numbers and texts: writing it as JSON cannot fail.
     let content = serde_json::to_string(position).unwrap_or_default();
     let nonce: [u8; NONCE_BYTES] = rng::make_bytes()?;
     // Sealing fails only beyond 256 GiB.
-    let sealed = envelope::seal(key, nonce, &bound_to(person, query), content.as_bytes())
-        .unwrap_or_default();
+    let sealed = envelope::seal(key, nonce, bound, content.as_bytes()).unwrap_or_default();
     Ok(URL_SAFE_NO_PAD.encode(sealed))
 }
 
 pub(super) fn open<P: DeserializeOwned>(
     key: &Key,
-    person: &str,
-    query: &impl FirstPage,
+    bound: &[u8],
     cursor: &str,
 ) -> Result<P, BadCursor> {
     let sealed = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| BadCursor)?;
-    let content = envelope::open(key, &bound_to(person, query), &sealed).map_err(|_| BadCursor)?;
+    let content = envelope::open(key, bound, &sealed).map_err(|_| BadCursor)?;
     serde_json::from_slice(&content).map_err(|_| BadCursor)
 }
 
-fn bound_to(person: &str, query: &impl FirstPage) -> Vec<u8> {
-    format!("pocketchart/1/cursor\0{person}\0{}", query.first_page()).into_bytes()
+/// What a link is sealed to.
+pub(super) fn bound_to(
+    actor: &Actor,
+    action: Action,
+    policy: u64,
+    opening: &[u8; 16],
+    query: &impl FirstPage,
+) -> Vec<u8> {
+    let opening = hex::encode(opening);
+    let patient = actor.patient.as_ref().map_or("", |id| id.as_str());
+    let facility = actor.facility.as_deref().unwrap_or_default();
+    let parts = [
+        "pocketchart/2/cursor",
+        actor.person.id(),
+        actor.role.name(),
+        patient,
+        facility,
+        &action.to_string(),
+        &policy.to_string(),
+        &opening,
+        &query.first_page(),
+    ];
+    // Each behind its length, so that no two lists give the same bytes.
+    parts
+        .iter()
+        .flat_map(|part| [part.len().to_string(), (*part).to_owned()])
+        .collect::<Vec<_>>()
+        .join("\0")
+        .into_bytes()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Role;
     use super::*;
     use serde_json::Value as Position;
 
-    fn open(key: &Key, person: &str, query: &Query, cursor: &str) -> Result<Position, BadCursor> {
-        super::open(key, person, query, cursor)
+    fn open(key: &Key, bound: &[u8], cursor: &str) -> Result<Position, BadCursor> {
+        super::open(key, bound, cursor)
     }
 
     #[test]
-    fn a_cursor_is_bound_to_person_query_and_key() {
+    fn a_cursor_is_bound_to_session_query_and_key() {
         let key = Key::make_random().unwrap();
         let query = Query::parse("Patient?_count=7").unwrap();
         let text = r#"{"way":"ByOrder","keys":[{"Integer":-5},null],"id":"a.b","rid":3}"#;
         let position: Position = serde_json::from_str(text).unwrap();
-        let cursor = seal(&key, "owner", &query, &position).unwrap();
+        let (owner, other) = (Actor::owner(), Actor::hub_admin());
+        let nurse = Actor::new(owner.person.clone(), Role::NURSE);
+        let bound = |actor: &Actor, policy, opening: u8, query: &Query| {
+            bound_to(actor, Action::Search, policy, &[opening; 16], query)
+        };
+        let right = bound(&owner, 1, 1, &query);
+        let cursor = seal(&key, &right, &position).unwrap();
         let mut next = query.clone();
         next.cursor = Some(cursor.clone());
-        assert_eq!(open(&key, "owner", &next, &cursor), Ok(position));
-        assert_eq!(open(&key, "other", &query, &cursor), Err(BadCursor));
         assert_eq!(
-            open(
-                &key,
-                "owner",
-                &Query::parse("Patient?_count=8").unwrap(),
-                &cursor
-            ),
-            Err(BadCursor)
+            open(&key, &bound(&owner, 1, 1, &next), &cursor),
+            Ok(position)
         );
-        assert_eq!(
-            open(&Key::make_random().unwrap(), "owner", &query, &cursor),
-            Err(BadCursor)
-        );
+        for wrong in [
+            bound(&other, 1, 1, &query),
+            bound(&nurse, 1, 1, &query),
+            bound(&owner, 2, 1, &query),
+            bound(&owner, 1, 2, &query),
+            bound(&owner, 1, 1, &Query::parse("Patient?_count=8").unwrap()),
+            bound_to(&owner, Action::Export, 1, &[1; 16], &query),
+        ] {
+            assert_eq!(open(&key, &wrong, &cursor), Err(BadCursor));
+        }
+        let others = Key::make_random().unwrap();
+        assert_eq!(open(&others, &right, &cursor), Err(BadCursor));
         for bad in ["", "x", "AAAA", &cursor[1..]] {
-            assert_eq!(open(&key, "owner", &query, bad), Err(BadCursor));
+            assert_eq!(open(&key, &right, bad), Err(BadCursor));
         }
     }
 }

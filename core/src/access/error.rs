@@ -2,7 +2,7 @@
 
 use super::authorship::ChangeRefused;
 use super::people::PeopleError;
-use super::{AuditError, BadCursor, Unfit};
+use super::{AuditError, BadCursor, BadPolicy, Refusal, Unfit};
 use crate::fhir::InvalidResource;
 use crate::fhir::strict::NotStrict;
 use crate::rng::NoRandomness;
@@ -77,6 +77,12 @@ pub enum AccessError {
     /// A write's precondition did not hold.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The policy does not allow it.
+    #[error(transparent)]
+    NotAllowed(#[from] Box<Refusal>),
+    /// A policy was not installed.
+    #[error(transparent)]
+    Policy(#[from] BadPolicy),
     /// A page link is not from this search.
     #[error(transparent)]
     Cursor(#[from] BadCursor),
@@ -101,15 +107,7 @@ impl From<PeopleError> for AccessError {
     }
 }
 
-/// Slots as a person knows them: kind, whose, label.
 fn in_words(slots: &[SlotSummary]) -> String {
-    let words = slots.iter().map(|slot| {
-        let person = if slot.person.is_empty() {
-            "the owner"
-        } else {
-            &slot.person
-        };
-        format!("the {} of {person} (slot {})", slot.kind, slot.id)
-    });
-    words.collect::<Vec<_>>().join(", ")
+    let words: Vec<String> = slots.iter().map(SlotSummary::in_words).collect();
+    words.join(", ")
 }

@@ -1,7 +1,12 @@
 //! What a sync does with records: take pages in, hand changes out, store the answers.
+//!
+//! It acts for the device, whoever has it in hand: what a server sent is stored and what waits is sent, also where the
+//! person may not see it, since unsent work comes first. Nothing of it is handed to that person; what is not for the
+//! sync alone goes by the policy.
 
 use super::audit::AuditKind;
 use super::guard::Digested;
+use super::policy::VaultAction;
 use super::{AccessError, Guard};
 use crate::fhir::{Resource, ResourceType};
 use crate::store::{
@@ -14,7 +19,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn peers(&self) -> Result<Vec<(PeerId, String, PeerSettings)>, AccessError> {
-        self.read(|reader| reader.peers())
+        self.read_for_device(|reader| reader.peers())
     }
 
     /// Remembers a server, or its new settings.
@@ -22,6 +27,13 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn remember_peer(&self, url: &str, settings: &PeerSettings) -> Result<PeerId, AccessError> {
+        let known = self.peers()?;
+        let same =
+            |(_, known, is): &&(PeerId, String, PeerSettings)| known == url && is == settings;
+        if let Some((peer, ..)) = known.iter().find(same) {
+            return Ok(*peer);
+        }
+        self.must(VaultAction::Settings)?;
         self.written("sync settings", |guard| {
             guard.write(Durability::Full, |tx| tx.remember_peer(url, settings))
         })
@@ -32,7 +44,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn pull_cursor(&self, peer: PeerId, kind: ResourceType) -> Result<PullCursor, AccessError> {
-        self.read(|reader| reader.pull_cursor(peer, kind))
+        self.read_for_device(|reader| reader.pull_cursor(peer, kind))
     }
 
     /// Stores a page and the cursor behind it, in one transaction. Answers with what became of each record.
@@ -62,12 +74,13 @@ impl Guard {
         Ok(pulled)
     }
 
-    /// Local changes with their content, oldest first: of one server, or of all. [`Guard::status`] names them without.
+    /// Local changes with their content, oldest first: of one server, or of all; those that this person may read.
+    /// [`Guard::status`] names them without.
     ///
     /// # Errors
     /// [`AccessError`].
     pub fn pending(&self, peer: Option<PeerId>) -> Result<Vec<Pending>, AccessError> {
-        let all = self.read(|reader| reader.pending(peer))?;
+        let all = self.read(|reader| reader.pending_seen(peer))?;
         if !all.is_empty() {
             let texts = all
                 .iter()
@@ -80,6 +93,14 @@ impl Guard {
             )?;
         }
         Ok(all)
+    }
+
+    /// All that waits for a server, to be sent to it and to nobody else.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub(crate) fn outgoing(&self, peer: PeerId) -> Result<Vec<Pending>, AccessError> {
+        self.read_for_device(|reader| reader.pending(Some(peer)))
     }
 
     /// Keeps exactly what is about to be sent, before it is sent. Answers for each change whether it may be sent: one

@@ -1,13 +1,15 @@
 //! The guard itself: what it holds, and how it comes to be.
 
-use super::audit::{AuditError, AuditKind, AuditLog};
+use super::audit::{AuditError, AuditKind, AuditLog, State, Watch};
 use super::keys::actor_of;
 pub(super) use super::note::Digested;
+use super::policy::{self, Action, InForce, VaultAction};
 use super::{AccessError, Actor, Person};
 use crate::clock::Clock;
 use crate::crypto::passphrase_hash::Cost;
 use crate::crypto::{Key, SecretText};
 use crate::fhir::Instant;
+use crate::rng;
 use crate::store::{Durability, Permit, Reader, Store, StoreError, Tx};
 use crate::vault::{self, RecoveryCode, Secret, Vault, VaultError};
 use std::path::Path;
@@ -28,13 +30,18 @@ pub(super) struct Shared {
     /// `None` once it is locked, whoever still holds a clone.
     open: RwLock<Option<Open>>,
     /// Set before the lock waits for its turn, so that nothing new begins meanwhile.
-    locking: AtomicBool,
+    pub(super) locking: AtomicBool,
+    /// How the vault was when it was opened.
+    pub(super) found: State,
+    pub(super) watch: Mutex<Watch>,
     /// Grows by one each time that the vault changes hands; only ever written while nothing else runs on it.
     holder: AtomicU64,
     sync_turn: tokio::sync::Mutex<()>,
     /// The device's id, once it was asked for.
     pub(super) device: OnceLock<String>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Who may do what.
+    pub(super) policy: RwLock<Arc<InForce>>,
 }
 
 /// What a lock closes and zeroes.
@@ -42,6 +49,8 @@ pub(super) struct Open {
     pub(super) store: Store,
     audit: Mutex<AuditLog>,
     pub(super) cursor_key: Key,
+    /// Of this opening: page links of another are refused.
+    pub(super) opening: [u8; 16],
     /// Last, so that the files are closed before the vault's lock is given up.
     pub(super) vault: Vault,
 }
@@ -54,6 +63,7 @@ impl Shared {
 }
 
 impl Open {
+    /// The trail's writer. Held for one entry at a time.
     pub(super) fn audit(&self) -> MutexGuard<'_, AuditLog> {
         self.audit.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -110,6 +120,11 @@ impl Guard {
         let actor = actor_of(&vault);
         let audit = AuditLog::open(&vault.audit().path, vault.audit().key, vault.audit().salt)?;
         let store = Store::open(&vault.store().path, vault.store().key, vault.store().salt)?;
+        let found = State {
+            generation: vault.generation(),
+            seq: audit.head()?.seq,
+            revision: store.read(&Permit::granted(), |reader| reader.revision())?,
+        };
         // What a kill left of a change of keys. Where it cannot be finished now, the next opening tries again.
         let _ = vault.settle();
         vault.clear_leftovers();
@@ -117,15 +132,19 @@ impl Guard {
             store,
             audit: Mutex::new(audit),
             cursor_key: vault.cursor_key(),
+            opening: rng::make_bytes()?,
             vault,
         };
         let shared = Shared {
             open: RwLock::new(Some(open)),
             locking: AtomicBool::new(false),
+            found,
+            watch: Mutex::default(),
             holder: AtomicU64::new(0),
             sync_turn: tokio::sync::Mutex::new(()),
             device: OnceLock::new(),
             clock,
+            policy: RwLock::new(Arc::new(policy::shipped())),
         };
         let guard = Self {
             shared: Arc::new(shared),
@@ -133,6 +152,7 @@ impl Guard {
             holder: 0,
         };
         guard.note_lost_changes()?;
+        guard.load_policy()?;
         guard.note(AuditKind::Unlock, "", None, None)?;
         guard.settle_tries()?;
         Ok(guard)
@@ -142,7 +162,7 @@ impl Guard {
     /// the store's revision goes on behind the lost ones: else new changes would take their numbers, and the loss would
     /// no longer show.
     fn note_lost_changes(&self) -> Result<(), AccessError> {
-        let revision = self.read(|reader| reader.revision())?;
+        let revision = self.read_for_device(|reader| reader.revision())?;
         let (acknowledged, newest) = self.with_audit(|log| log.acknowledged())?;
         if revision >= acknowledged {
             return Ok(());
@@ -209,10 +229,11 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn accept_loss(&self) -> Result<(), AccessError> {
+        self.must(VaultAction::Upkeep)?;
         self.audited(AuditKind::Write, "loss accepted", |guard| {
-            guard
-                .with_audit(|log| log.forget_loss())
-                .map(|()| ((), None))
+            guard.with_audit(|log| log.forget_loss())?;
+            guard.forget_missed()?;
+            Ok::<_, AccessError>(((), None))
         })
     }
 
@@ -223,7 +244,9 @@ impl Guard {
     /// # Errors
     /// [`AccessError::Audit`] when the trail could not be written. It is locked all the same.
     pub fn lock(self) -> Result<(), AccessError> {
-        let noted = match self.note(AuditKind::Lock, "", None, None) {
+        let noted = self.note(AuditKind::Lock, "", None, None);
+        let anchored = self.keep_anchor();
+        let noted = match noted.and(anchored) {
             Err(AccessError::Locked) => Ok(()),
             other => other,
         };
@@ -242,8 +265,26 @@ impl Guard {
         noted
     }
 
-    /// Reads from the store.
+    /// Reads from the store what this person may read.
     pub(super) fn read<R, E: From<StoreError> + Into<AccessError>>(
+        &self,
+        body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
+    ) -> Result<R, AccessError> {
+        self.read_where(Action::Read, body)
+    }
+
+    /// Reads from the store what this person may see where `action` is done.
+    pub(super) fn read_where<R, E: From<StoreError> + Into<AccessError>>(
+        &self,
+        action: Action,
+        body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
+    ) -> Result<R, AccessError> {
+        self.read_any(action, body)?.map_err(Into::into)
+    }
+
+    /// Reads for the device itself, whoever has it in hand: what a sync sends, what a rebuild looks at. Nothing of it may
+    /// be handed to the person.
+    pub(super) fn read_for_device<R, E: From<StoreError> + Into<AccessError>>(
         &self,
         body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
     ) -> Result<R, AccessError> {
@@ -254,23 +295,27 @@ impl Guard {
         })
     }
 
-    /// As [`Guard::read`], for a body with an error of its own.
+    /// As [`Guard::read_where`], for a body with an error of its own.
     pub(super) fn read_any<R, E: From<StoreError>>(
         &self,
+        action: Action,
         body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
     ) -> Result<Result<R, E>, AccessError> {
-        self.with_open(|open| Ok(open.store.read(&Permit::granted(), body)))
+        let permit = Permit::seeing(self.view(action));
+        self.with_open(|open| Ok(open.store.read(&permit, body)))
     }
 
-    /// Writes to the store.
+    /// Writes to the store. What the body reads through the store's public functions is what this person may read; what
+    /// it writes was judged, or is the device's own.
     pub(super) fn write<R, E: From<StoreError> + Into<AccessError>>(
         &self,
         durability: Durability,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
     ) -> Result<(R, i64), AccessError> {
+        let permit = Permit::seeing(self.view(Action::Search));
         self.with_open(|open| {
             open.store
-                .write(&Permit::granted(), durability, body)
+                .write(&permit, durability, body)
                 .map_err(Into::into)
         })
     }

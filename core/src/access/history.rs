@@ -1,10 +1,12 @@
 //! Old versions, read for a client of the hub.
 
 use super::audit::AuditKind;
+use super::concerned;
 use super::cursor::FirstPage;
-use super::guard::Digested;
+use super::note::{Digested, Note};
+use super::policy::Action;
 use super::{AccessError, Guard};
-use crate::fhir::history::HistoryQuery;
+use crate::fhir::history::{HistoryQuery, Scope};
 use crate::fhir::{Instant, Reference};
 use crate::store::Version;
 
@@ -23,10 +25,15 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn version(&self, name: &Reference, number: u64) -> Result<Option<Version>, AccessError> {
-        let version = self.read(|reader| reader.version(name, number))?;
+        self.must_at_all(Action::History, name.kind)?;
+        let version = self.read_where(Action::History, |reader| reader.version(name, number))?;
         let text = version.as_ref().and_then(|version| version.text.as_deref());
         let what = format!("{name}/_history/{number}");
-        self.note(AuditKind::Read, &what, Some(Digested::of(text)), None)?;
+        self.enter(Note {
+            patients: concerned::in_texts(text),
+            texts: Some(Digested::of(text)),
+            ..Note::of(AuditKind::Read, &what)
+        })?;
         Ok(version)
     }
 
@@ -35,15 +42,22 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; a page link that is not from this history is one.
     pub fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, AccessError> {
+        match &query.scope {
+            Scope::All => self.must_somewhere(Action::History)?,
+            Scope::Kind(kind) => self.must_at_all(Action::History, *kind)?,
+            Scope::Record(name) => self.must_at_all(Action::History, name.kind)?,
+        }
         let after = query.cursor.as_deref();
         let after = after
-            .map(|sealed| self.unsealed(query, sealed))
+            .map(|sealed| self.unsealed(Action::History, query, sealed))
             .transpose()?;
-        let (versions, end) = self.read(|reader| reader.history(query, after.as_ref()))?;
+        let (versions, end) = self.read_where(Action::History, |reader| {
+            reader.history(query, after.as_ref())
+        })?;
         let next = match &end {
             None => None,
             Some(position) => Some(HistoryQuery {
-                cursor: Some(self.sealed(query, position)?),
+                cursor: Some(self.sealed(Action::History, query, position)?),
                 ..query.clone()
             }),
         };
@@ -51,7 +65,11 @@ impl Guard {
             .iter()
             .filter_map(|version| version.text.as_deref());
         let what = query.first_page();
-        self.note(AuditKind::Search, &what, Some(Digested::of(texts)), None)?;
+        self.enter(Note {
+            patients: concerned::in_texts(texts.clone()),
+            texts: Some(Digested::of(texts)),
+            ..Note::of(AuditKind::Search, &what)
+        })?;
         Ok(HistoryPage { versions, next })
     }
 

@@ -5,11 +5,13 @@
 //! module makes.
 
 mod actor;
+mod anchored;
 mod audit;
 mod authorship;
 mod certificate;
 pub mod change;
 mod commit;
+mod concerned;
 mod cursor;
 mod error;
 mod exchange;
@@ -19,17 +21,22 @@ mod joined;
 mod keys;
 mod note;
 pub mod people;
+mod policy;
 mod records;
 mod rekey;
 mod secrets;
 mod serve;
 mod signing;
 mod status;
+mod trail;
 mod transfer;
 mod upkeep;
 
 pub use actor::{Actor, Person, Role};
-pub use audit::{AuditEntry, AuditError, AuditKind, Change};
+pub use audit::{
+    Anchor, AnchorError, AnchorFinding, AnchorPlace, AnchorPlaceError, AuditEntry, AuditError,
+    AuditKind, Change, Head, Missed, TrailFilter, TrailPage,
+};
 pub use authorship::ChangeRefused;
 pub use certificate::{BadCertificate, Certificate};
 pub use commit::{Act, Asked, Done, Unfit, Write};
@@ -38,6 +45,10 @@ pub use error::AccessError;
 pub use guard::{Guard, LostChanges};
 pub use history::HistoryPage;
 pub use keys::{Opening, PersonSummary};
+pub use policy::{
+    Action, Allows, BadPolicy, Facility, InvalidPolicy, Policy, Refusal, RoleChange, Rule, Scope,
+    Transition, VaultAction, Why, read_policy, sign_policy,
+};
 pub use records::Page;
 pub use rekey::{Absent, Rekeyed};
 pub use serve::Fetched;

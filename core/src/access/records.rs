@@ -2,13 +2,17 @@
 
 use super::audit::AuditKind;
 use super::change::Signer;
+use super::concerned::{self, Writing};
 use super::cursor::FirstPage;
-use super::guard::Digested;
+use super::note::{Digested, Note};
+use super::policy::{Action, Judged, VaultAction, Wish};
 use super::{AccessError, Guard, cursor};
 use crate::fhir::search::Query;
 use crate::fhir::{Reference, Resource};
 use crate::rng;
-use crate::store::{Author, Durability, Found, PeerId, Record, RecordName, Saved, Signs};
+use crate::store::{
+    Author, Durability, Found, PeerId, Record, RecordName, Saved, Signs, StoreError,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -26,18 +30,27 @@ pub struct Page {
 }
 
 impl Guard {
-    /// The record called `name`. `None`: there is none here.
+    /// The record called `name`. `None`: there is none here that this person may read.
     ///
     /// # Errors
     /// [`AccessError`]; an ambiguous name (several servers) is one.
     pub fn get(&self, name: &Reference) -> Result<Option<Record>, AccessError> {
-        let record = self.read(|reader| match reader.find(name)? {
-            Some(whole) => reader.record(&whole),
-            None => Ok::<_, crate::store::StoreError>(None),
+        self.must_at_all(Action::Read, name.kind)?;
+        let (record, patients) = self.read(|reader| {
+            let record = match reader.find(name)? {
+                Some(whole) => reader.record(&whole)?,
+                None => None,
+            };
+            let patients = concerned::on(reader, &record)?;
+            Ok::<_, StoreError>((record, patients))
         })?;
         // Also a look-up that finds nothing: asking is an act.
         let found = Digested::of(record.iter().map(|record| record.text.as_str()));
-        self.note(AuditKind::Read, &name.to_string(), Some(found), None)?;
+        self.enter(Note {
+            texts: Some(found),
+            patients,
+            ..Note::of(AuditKind::Read, &name.to_string())
+        })?;
         Ok(record)
     }
 
@@ -46,20 +59,37 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; a page link that is not from this search is one.
     pub fn search(&self, query: &Query) -> Result<Page, AccessError> {
-        let after = query.cursor.as_deref();
-        let after = after
-            .map(|sealed| self.unsealed(query, sealed))
-            .transpose()?;
-        let now = self.shared.clock.now();
-        let found = self.read(|reader| reader.search(query, after.as_ref(), now))?;
-        self.released(query, found)
+        self.search_where(Action::Search, query)
     }
 
-    /// What was found, as it goes out: its link sealed, and written to the trail.
-    pub(super) fn released(&self, query: &Query, found: Found) -> Result<Page, AccessError> {
+    /// As [`Guard::search`], of what this person may see where `action` is done.
+    pub(crate) fn search_where(&self, action: Action, query: &Query) -> Result<Page, AccessError> {
+        self.must_at_all(action, query.kind)?;
+        let after = query.cursor.as_deref();
+        let after = after
+            .map(|sealed| self.unsealed(action, query, sealed))
+            .transpose()?;
+        let now = self.shared.clock.now();
+        let (found, patients) = self.read_where(action, |reader| {
+            let found = reader.search(query, after.as_ref(), now)?;
+            let all = found.records.iter().chain(&found.included);
+            let patients = concerned::on(reader, all)?;
+            Ok::<_, StoreError>((found, patients))
+        })?;
+        self.released(action, query, found, patients)
+    }
+
+    /// What was found, as it goes out: its link sealed, and written to the trail. `patients`: whose records they are.
+    pub(super) fn released(
+        &self,
+        action: Action,
+        query: &Query,
+        found: Found,
+        patients: Vec<String>,
+    ) -> Result<Page, AccessError> {
         let mut next = None;
         if let Some(position) = &found.next {
-            let cursor = Some(self.sealed(query, position)?);
+            let cursor = Some(self.sealed(action, query, position)?);
             next = Some(Query {
                 cursor,
                 ..query.clone()
@@ -70,12 +100,11 @@ impl Guard {
             .iter()
             .chain(&found.included)
             .map(|r| r.text.as_str());
-        self.note(
-            AuditKind::Search,
-            &query.first_page(),
-            Some(Digested::of(released)),
-            None,
-        )?;
+        self.enter(Note {
+            texts: Some(Digested::of(released)),
+            patients,
+            ..Note::of(AuditKind::Search, &query.first_page())
+        })?;
         Ok(Page {
             records: found.records,
             included: found.included,
@@ -84,33 +113,43 @@ impl Guard {
         })
     }
 
-    /// The place a page ended at, for this person alone.
+    /// The place a page ended at, for this session alone.
     pub(super) fn sealed(
         &self,
+        action: Action,
         query: &impl FirstPage,
         position: &impl Serialize,
     ) -> Result<String, AccessError> {
-        let person = self.actor.person.id();
-        self.with_open(|open| Ok(cursor::seal(&open.cursor_key, person, query, position)?))
+        let version = self.in_force().version();
+        self.with_open(|open| {
+            let bound = cursor::bound_to(&self.actor, action, version, &open.opening, query);
+            Ok(cursor::seal(&open.cursor_key, &bound, position)?)
+        })
     }
 
     /// The place a page starts at.
     pub(super) fn unsealed<P: DeserializeOwned>(
         &self,
+        action: Action,
         query: &impl FirstPage,
         sealed: &str,
     ) -> Result<P, AccessError> {
-        let person = self.actor.person.id();
-        self.with_open(|open| Ok(cursor::open(&open.cursor_key, person, query, sealed)?))
+        let version = self.in_force().version();
+        self.with_open(|open| {
+            let bound = cursor::bound_to(&self.actor, action, version, &open.opening, query);
+            Ok(cursor::open(&open.cursor_key, &bound, sealed)?)
+        })
     }
 
-    /// How the store would find a first page: the plans of its statements. Nothing is released.
+    /// How the store would find a first page: the plans of its statements. Nothing is released. Which way it goes is
+    /// decided by how many rows there are, whoever may see them, so this is for those who look after the vault.
     ///
     /// # Errors
     /// [`AccessError`].
     pub fn explain(&self, query: &Query) -> Result<Vec<String>, AccessError> {
+        self.must(VaultAction::Upkeep)?;
         let now = self.shared.clock.now();
-        self.read(|reader| reader.explain(query, now))
+        self.read_where(Action::Search, |reader| reader.explain(query, now))
     }
 
     /// Stores what this person wrote, and queues it for the server it belongs to.
@@ -118,15 +157,49 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; then nothing was stored.
     pub fn put(&self, resource: &Resource<'_>) -> Result<Saved, AccessError> {
-        let (change_id, signer) = (rng::make_uuid()?, self.signer()?);
-        self.written(&resource.name().to_string(), |guard| {
+        let saved = self.put_together(std::slice::from_ref(resource))?;
+        // One was given.
+        Ok(saved.into_iter().next().unwrap_or(Saved::Unchanged))
+    }
+
+    /// As [`Guard::put`], for records that belong together, such as an Appointment and its Slot: all of them, or none.
+    ///
+    /// # Errors
+    /// [`AccessError`]; then nothing was stored.
+    pub fn put_together(&self, resources: &[Resource<'_>]) -> Result<Vec<Saved>, AccessError> {
+        let signer = self.signer()?;
+        let writing = self.read(|reader| Writing::of_puts(reader, resources))?;
+        let ids = resources.iter().map(|_| rng::make_uuid());
+        let ids: Vec<String> = ids.collect::<Result<_, _>>()?;
+        self.written_as(&writing, |guard| {
             guard.write(Durability::Full, |tx| {
-                let peer = match tx.find(resource.name())? {
-                    Some(name) => name.peer,
-                    // Written again after a deletion that waits: it goes back to where it was.
-                    None => tx.edited_on(resource.name())?.unwrap_or(PeerId::FIRST),
-                };
-                tx.put_local(peer, resource, guard.author(&change_id, signer.as_ref()))
+                let mut wishes = Vec::with_capacity(resources.len());
+                for resource in resources {
+                    let name = resource.name().clone();
+                    let peer = match tx.place_of(&name)? {
+                        Some(name) => name.peer,
+                        // Written again after a deletion that waits: it goes back to where it was.
+                        None => tx.edited_on(&name)?.unwrap_or(PeerId::FIRST),
+                    };
+                    wishes.push(Wish {
+                        name: RecordName {
+                            peer,
+                            reference: name,
+                        },
+                        new: Some(resource),
+                        actor: &guard.actor,
+                        expects_version: false,
+                    });
+                }
+                guard
+                    .judge(tx, false, &wishes)
+                    .map_err(|(_, error)| error)?;
+                let mut saved = Vec::with_capacity(resources.len());
+                for ((wish, resource), id) in wishes.iter().zip(resources).zip(&ids) {
+                    let author = guard.author(id, signer.as_ref());
+                    saved.push(tx.put_local(wish.name.peer, resource, author)?);
+                }
+                Ok::<_, AccessError>(saved)
             })
         })
     }
@@ -137,27 +210,24 @@ impl Guard {
     /// [`AccessError`]; then nothing was deleted.
     pub fn delete(&self, name: &Reference) -> Result<Option<Saved>, AccessError> {
         let (change_id, signer) = (rng::make_uuid()?, self.signer()?);
-        self.written(&format!("delete {name}"), |guard| {
-            guard.write(Durability::Full, |tx| match tx.find(name)? {
-                Some(whole) => tx.delete_local(&whole, guard.author(&change_id, signer.as_ref())),
-                None => Ok(None),
+        let writing = self.read(|reader| Writing::of_delete(reader, name))?;
+        self.written_as(&writing, |guard| {
+            guard.write(Durability::Full, |tx| {
+                let whole = tx.place_of(name)?;
+                let whole = whole.unwrap_or_else(|| Self::on_first_peer(name));
+                let wish = Wish {
+                    name: whole.clone(),
+                    new: None,
+                    actor: &guard.actor,
+                    expects_version: false,
+                };
+                let judged = guard.judge(tx, false, &[wish]);
+                if judged.map_err(|(_, error)| error)? == [Judged::Absent] {
+                    return Ok::<_, AccessError>(None);
+                }
+                Ok(tx.delete_local(&whole, guard.author(&change_id, signer.as_ref()))?)
             })
         })
-    }
-
-    /// A write with its two audit entries: the intent before it, the revision after it.
-    pub(super) fn written<R, E: Into<AccessError>>(
-        &self,
-        what: &str,
-        write: impl FnOnce(&Self) -> Result<(R, i64), E>,
-    ) -> Result<R, AccessError> {
-        self.note(AuditKind::Write, what, None, None)?;
-        let (answer, revision) = write(self).map_err(Into::into)?;
-        match self.note(AuditKind::Written, what, None, Some(revision)) {
-            Ok(()) => Ok(answer),
-            Err(AccessError::Audit(error)) => Err(AccessError::StoredUnnoted(error)),
-            Err(other) => Err(other),
-        }
     }
 
     pub(super) fn author<'a>(

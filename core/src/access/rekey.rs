@@ -5,6 +5,7 @@
 
 use super::audit::AuditKind;
 use super::guard::Open;
+use super::note::Note;
 use super::{AccessError, Guard, Opening, Role};
 use crate::store::{CopyWay, Permit, Reader, Store, Target, with_side_files};
 use crate::vault::{
@@ -43,8 +44,10 @@ impl Guard {
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Rekeyed, AccessError> {
         self.must_be_in_charge("give the vault new keys")?;
-        self.note(AuditKind::Write, "new data key", None, None)?;
-        self.with_open_mut(|open| new_data_key(open, way, &mut progress))
+        self.audited(AuditKind::Keys, "new data key", |guard| {
+            let done = guard.with_open_mut(|open| new_data_key(open, way, &mut progress))?;
+            Ok::<_, AccessError>((done, Some(guard.read(|reader| reader.revision())?)))
+        })
     }
 
     /// Opens another slot of the vault, so that it stays when the root key changes. Whose hands the vault is in does not
@@ -94,19 +97,19 @@ impl Guard {
             let dropped = self.with_open(others)?;
             refuse_unless(absent, &dropped)?;
             let what = format!("slot {slot} removed{}", with_others(&dropped));
-            self.note(AuditKind::Write, &what, None, None)?;
-            Ok::<_, AccessError>(dropped)
+            self.note(AuditKind::Slots, &what, None, None)?;
+            Ok::<_, AccessError>((dropped, what))
         };
-        let mut others = dropped(typed)?;
+        let (mut others, mut what) = dropped(typed)?;
         let destroyed = self.destroy_in_gate(slot, gate).await?;
         let rotate = typed || !destroyed;
         if rotate != typed {
-            others = dropped(rotate)?;
+            (others, what) = dropped(rotate)?;
         }
         for other in &others {
             self.destroy_in_gate(other.id, gate).await?;
         }
-        self.exchange(progress, |open| {
+        self.exchange(&what, progress, |open| {
             Ok(open.vault.remove_slot(slot, present, rotate)?)
         })?;
         Ok(others)
@@ -131,8 +134,8 @@ impl Guard {
         let code = RecoveryCode::make().map_err(AccessError::from)?;
         confirm(&code)?;
         let what = format!("recovery code replaced{}", with_others(&dropped));
-        self.note(AuditKind::Write, &what, None, None)?;
-        self.exchange(progress, |open| {
+        self.note(AuditKind::Slots, &what, None, None)?;
+        self.exchange(&what, progress, |open| {
             Ok(open.vault.replace_recovery(&code, present)?)
         })?;
         Ok(dropped)
@@ -171,6 +174,7 @@ impl Guard {
         gate: Option<&dyn Gate>,
     ) -> Result<usize, AccessError> {
         self.must_be_in_charge("wipe the vault")?;
+        self.note(AuditKind::Wipe, "", None, None)?;
         // Counted and closed at once: no change can come in between.
         let check = |open: &Open| match unsent(open)? {
             changes if changes > 0 && !lose_unsent => Err(AccessError::Unsent { changes }),
@@ -197,13 +201,15 @@ impl Guard {
         }
     }
 
-    /// Exchanges slots, and then the store's key.
+    /// Exchanges slots, and then the store's key. `what` is in the trail already, and is again once the slots are
+    /// exchanged, with or without the new key.
     fn exchange(
         &self,
+        what: &str,
         mut progress: impl FnMut(u64, u64),
         slots: impl FnOnce(&mut Open) -> Result<(), AccessError>,
     ) -> Result<(), AccessError> {
-        self.with_open_mut(|open| {
+        let exchanged = self.with_open_mut(|open| {
             match slots(open) {
                 // The new data key brings two more generations of the header, so that the old slot is in neither.
                 Ok(()) | Err(AccessError::Vault(VaultError::Unsettled { .. })) => {}
@@ -217,7 +223,17 @@ impl Guard {
                     source: Box::new(source),
                 }),
             }
-        })
+        });
+        if matches!(
+            exchanged,
+            Ok(()) | Err(AccessError::RemovedNotRekeyed { .. })
+        ) {
+            self.enter(Note {
+                done: true,
+                ..Note::of(AuditKind::Slots, what)
+            })?;
+        }
+        exchanged
     }
 
     fn is_in_charge(&self) -> bool {

@@ -98,7 +98,7 @@ impl Guard {
             what: "signing key",
             row: 0,
         };
-        if let Some(kept) = self.secret(name)? {
+        if let Some(kept) = self.kept(name)? {
             let seed = Key::filled_by(|out| {
                 hex::decode_to_slice(kept.as_bytes(), out).map_err(|_| damaged())
             })?;
@@ -106,7 +106,7 @@ impl Guard {
         }
         let key = SigningKey::make_random()?;
         let text = Zeroizing::new(hex::encode(key.seed().expose()));
-        self.keep_secret(name, &text)?;
+        self.keep(name, &text)?;
         Ok(key)
     }
 }

@@ -1,6 +1,7 @@
 //! How a vault is doing.
 
-use super::audit::{AuditEntry, AuditKind};
+use super::audit::AuditKind;
+use super::policy::VaultAction;
 use super::{AccessError, Guard, LostChanges};
 use crate::fhir::{Instant, Resource, ResourceType};
 use crate::store::{EditState, Pending, RecordName, StoreError};
@@ -15,8 +16,10 @@ pub struct Status {
     pub revision: i64,
     /// Base URLs of the servers.
     pub servers: Vec<String>,
-    /// Local changes that wait, oldest first.
+    /// Local changes that wait, oldest first, of records that this person may read.
     pub waiting: Vec<Waiting>,
+    /// How many more records have changes that wait.
+    pub waiting_unseen: u64,
     /// Whether the store is older than its audit trail.
     pub lost: Option<LostChanges>,
 }
@@ -72,16 +75,16 @@ impl Guard {
     /// [`AccessError`].
     pub fn status(&self) -> Result<Status, AccessError> {
         let lost = self.lost_changes()?;
+        let all = self.read_for_device(|reader| reader.waiting())?;
         self.read(|reader| {
+            let waiting = reader.pending_seen(None)?;
+            let seen = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
             Ok::<_, StoreError>(Status {
                 counts: reader.counts()?,
                 revision: reader.revision()?,
                 servers: reader.peers()?.into_iter().map(|(_, url, _)| url).collect(),
-                waiting: reader
-                    .pending(None)?
-                    .into_iter()
-                    .map(Waiting::from)
-                    .collect(),
+                waiting: waiting.into_iter().map(Waiting::from).collect(),
+                waiting_unseen: all.saturating_sub(seen),
                 lost,
             })
         })
@@ -109,6 +112,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`] only where a check could not be made at all.
     pub fn check(&self) -> Result<VaultCheck, AccessError> {
+        self.must(VaultAction::Upkeep)?;
         self.note(AuditKind::Check, "", None, None)?;
         let mut problems: Vec<String> = self
             .check_store()?
@@ -121,7 +125,7 @@ impl Guard {
                 .map(|p| format!("audit trail: {p}")),
         );
         let mut records = 0;
-        let read = self.read(|reader| {
+        let read = self.read_for_device(|reader| {
             reader.each_record(|record| {
                 let sound = record.and_then(|record| {
                     let damaged = |_| StoreError::DamagedValue {
@@ -140,12 +144,9 @@ impl Guard {
             })
         });
         problems.extend(read.err().map(|e| e.to_string()));
-        let verified = self.with_open(|open| {
-            let (key, id) = (open.vault.audit().key, *open.vault.id());
-            Ok(open.audit().verify(key, &id))
-        })?;
-        let audit_entries = match verified {
+        let audit_entries = match self.verify_chain() {
             Ok(entries) => entries,
+            Err(AccessError::Locked) => return Err(AccessError::Locked),
             Err(error) => {
                 problems.push(error.to_string());
                 0
@@ -154,19 +155,12 @@ impl Guard {
         if let Some(lost) = self.lost_changes()? {
             problems.push(lost.to_string());
         }
+        problems.extend(self.missed().map(|missed| missed.to_string()));
         Ok(VaultCheck {
             problems,
             records,
             audit_entries,
         })
-    }
-
-    /// The audit trail, oldest entry first.
-    ///
-    /// # Errors
-    /// [`AccessError`].
-    pub fn audit_trail(&self) -> Result<Vec<AuditEntry>, AccessError> {
-        self.with_audit(|log| log.entries())
     }
 }
 

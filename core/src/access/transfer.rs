@@ -3,11 +3,12 @@
 use super::audit::AuditKind;
 use super::change::Signer;
 use super::guard::Digested;
-use super::{AccessError, Guard};
+use super::note::RunningDigest;
+use super::policy::{Action, Wish};
+use super::{AccessError, Guard, Role};
 use crate::fhir::{Instant, Reference, Resource, ResourceType};
 use crate::rng;
 use crate::store::{Durability, Imported, PeerId, Reader, Record, StoreError, Tx};
-use sha2::{Digest, Sha256};
 
 /// How an import stores.
 #[derive(Debug, Clone, Copy)]
@@ -36,16 +37,18 @@ impl Guard {
         batch: &[Resource<'_>],
         how: Importing,
     ) -> Result<Vec<Imported>, AccessError> {
+        self.must_somewhere(Action::Import)?;
         let mut rest = batch.iter();
         for (file, count) in files {
             let digest = Digested::of(rest.by_ref().take(*count).map(Resource::text));
             self.note(AuditKind::Import, file, Some(digest), None)?;
         }
         let changes = self.change_ids(batch.len(), how)?;
-        let signer = self.signer()?;
+        let signer = if how.as_edits { self.signer()? } else { None };
         self.transfer(how, |tx| {
+            self.judge_import(tx, batch)?;
             if !how.as_edits {
-                return tx.import(batch, how.at.epoch_ms());
+                return Ok(tx.import(batch, how.at.epoch_ms())?);
             }
             let mut all = Vec::with_capacity(batch.len());
             for (resource, change_id) in batch.iter().zip(&changes) {
@@ -66,6 +69,7 @@ impl Guard {
         how: Importing,
         mut change: impl FnMut(&Reference, &str) -> Option<String>,
     ) -> Result<u64, AccessError> {
+        self.must_somewhere(Action::Import)?;
         self.note(
             AuditKind::Import,
             "references in imported records",
@@ -73,10 +77,10 @@ impl Guard {
             None,
         )?;
         let changes = self.change_ids(names.len(), how)?;
-        let signer = self.signer()?;
+        let signer = if how.as_edits { self.signer()? } else { None };
         self.transfer(how, |tx| {
             if !how.as_edits {
-                return tx.change_imported(names, how.at.epoch_ms(), change);
+                return Ok(tx.change_imported(names, how.at.epoch_ms(), change)?);
             }
             let mut changed = 0;
             for (name, change_id) in names.iter().zip(&changes) {
@@ -107,7 +111,7 @@ impl Guard {
         })
     }
 
-    /// Hands out every record; `what` names the export in the audit trail, which gets count and digest of what was
+    /// Hands out every record that this person may export; `what` names the export in the audit trail, which gets count and digest of what was
     /// handed out behind it.
     ///
     /// # Errors
@@ -117,16 +121,17 @@ impl Guard {
         what: &str,
         mut take: impl FnMut(&Record) -> Result<(), E>,
     ) -> Result<u64, E> {
+        self.must_somewhere(Action::Export)?;
         let mut digest = RunningDigest::default();
         self.note(AuditKind::Export, what, None, None)?;
-        let read = self.read_any(|reader: &Reader<'_>| {
+        let read = self.read_any(Action::Export, |reader: &Reader<'_>| {
             reader.each_record(|record| {
                 let record = record?;
                 digest.add(&record.text);
                 take(&record).map_err(Leaving::Taker)
             })
         })?;
-        let count = digest.count;
+        let count = digest.count();
         self.note(AuditKind::Export, what, Some(digest.finish()), None)?;
         match read {
             Ok(()) => Ok(count),
@@ -135,18 +140,27 @@ impl Guard {
         }
     }
 
+    /// Whether this person may export records of the type at all.
+    pub(crate) fn exports(&self, kind: ResourceType) -> bool {
+        let decided = self
+            .in_force()
+            .may_at_all(&self.actor, Action::Export, kind);
+        decided.is_ok()
+    }
+
     /// Writes that an export begins whose records are then asked for by searches.
     ///
     /// # Errors
     /// [`AccessError::Audit`].
     pub fn note_export(&self, what: &str) -> Result<(), AccessError> {
+        self.must_somewhere(Action::Export)?;
         self.note(AuditKind::Export, what, None, None)
     }
 
     fn transfer<R>(
         &self,
         how: Importing,
-        body: impl FnOnce(&mut Tx<'_>) -> Result<R, StoreError>,
+        body: impl FnOnce(&mut Tx<'_>) -> Result<R, AccessError>,
     ) -> Result<R, AccessError> {
         let durability = if how.durable {
             Durability::Full
@@ -161,6 +175,30 @@ impl Guard {
         Ok(answer)
     }
 
+    /// Each record of an import is judged like one that is written by hand.
+    fn judge_import(&self, tx: &Tx<'_>, batch: &[Resource<'_>]) -> Result<(), AccessError> {
+        if self.actor.role == Role::OWNER {
+            return Ok(());
+        }
+        for resource in batch {
+            let place = tx.place_of(resource.name());
+            let name = match place {
+                Ok(place) => place.unwrap_or_else(|| Self::on_first_peer(resource.name())),
+                // It is not stored, and said to be ambiguous.
+                Err(StoreError::Ambiguous { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let wish = Wish {
+                name,
+                new: Some(resource),
+                actor: &self.actor,
+                expects_version: false,
+            };
+            self.judge(tx, true, &[wish]).map_err(|(_, error)| error)?;
+        }
+        Ok(())
+    }
+
     fn import_edit(
         &self,
         tx: &Tx<'_>,
@@ -168,7 +206,7 @@ impl Guard {
         change_id: &str,
         signer: Option<&Signer>,
     ) -> Result<Imported, StoreError> {
-        let peer = match tx.find(resource.name()) {
+        let peer = match tx.place_of(resource.name()) {
             Ok(found) => found.map_or(PeerId::FIRST, |name| name.peer),
             Err(StoreError::Ambiguous { .. }) => return Ok(Imported::Ambiguous),
             Err(error) => return Err(error),
@@ -198,28 +236,5 @@ enum Leaving<E> {
 impl<E> From<StoreError> for Leaving<E> {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
-    }
-}
-
-/// As [`Digested::of`], for texts that come one at a time.
-#[derive(Default)]
-struct RunningDigest {
-    sha: Sha256,
-    count: u64,
-}
-
-impl RunningDigest {
-    fn add(&mut self, text: &str) {
-        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        self.sha.update(length.to_be_bytes());
-        self.sha.update(text);
-        self.count += 1;
-    }
-
-    fn finish(self) -> Digested {
-        Digested {
-            count: self.count,
-            digest: Some(hex::encode(self.sha.finalize())),
-        }
     }
 }

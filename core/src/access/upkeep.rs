@@ -2,6 +2,7 @@
 //!
 //! All of it goes in small steps, each a transaction of its own, so that it can stop or be killed at any time.
 
+use super::policy::VaultAction;
 use super::{AccessError, Guard};
 use crate::fhir::params::Profile;
 use crate::store::{Durability, Reindexed};
@@ -16,7 +17,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn index_is_old(&self) -> Result<bool, AccessError> {
-        self.read(|reader| reader.index_is_old())
+        self.read_for_device(|reader| reader.index_is_old())
     }
 
     /// Makes the index anew, as far as `goes_on` lets it. `true`: it is new.
@@ -39,6 +40,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn set_profile(&self, profile: Profile) -> Result<(), AccessError> {
+        self.must(VaultAction::Settings)?;
         self.written("index profile", |guard| {
             guard.write(Durability::Full, |tx| tx.set_profile(profile))
         })

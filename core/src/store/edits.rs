@@ -4,6 +4,7 @@
 //! its body; `sent` is exactly what is under way. An outbox row leaves only in the transaction that stores the answer.
 
 use super::records::{NewBody, Origin, Record, RecordName, reference_of};
+use super::view::View;
 use super::{PeerId, Reader, StoreError, Tx};
 use crate::fhir::{Reference, Resource};
 use rusqlite::{OptionalExtension, Row};
@@ -185,6 +186,36 @@ impl Reader<'_> {
             .collect()
     }
 
+    /// As [`Reader::pending`], those that may be seen: by what was written, or where it was deleted by what stood there.
+    pub(crate) fn pending_seen(&self, peer: Option<PeerId>) -> Result<Vec<Pending>, StoreError> {
+        let mut seen = Vec::new();
+        for pending in self.pending(peer)? {
+            let kind = pending.name.reference.kind;
+            let may = match (self.view, &pending.mine) {
+                (View::All, _) => true,
+                (_, Some(_)) => self.may_see(pending.rid, kind)?,
+                (_, None) => match self.edit_row(pending.rid)?.and_then(|edit| edit.base) {
+                    Some(packed) => {
+                        let text = self.unpack(&packed, "base", pending.rid)?;
+                        self.may_see_text(pending.name.peer, &text)?
+                    }
+                    None => false,
+                },
+            };
+            if may {
+                seen.push(pending);
+            }
+        }
+        Ok(seen)
+    }
+
+    /// How many records have changes that wait.
+    pub(crate) fn waiting(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM edit";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
     /// Changes that no server has acknowledged, and changed records that a person must decide about.
     pub(crate) fn unsent_changes(&self) -> Result<u64, StoreError> {
         let sql = "SELECT (SELECT count(*) FROM outbox)
@@ -293,7 +324,7 @@ impl Tx<'_> {
         author: Author<'_>,
     ) -> Result<Option<Saved>, StoreError> {
         self.must_not_be_served()?;
-        let Some(body) = self.record(name)? else {
+        let Some(body) = self.standing(name)? else {
             return Ok(None);
         };
         let rid = body.rid;

@@ -57,6 +57,9 @@ pub enum StoreError {
         /// The parameter.
         code: &'static str,
     },
+    /// Whose the records are is not known yet.
+    #[error("the index is being made anew; until that is done only the vault's owner sees records")]
+    CompartmentsUnknown,
     /// The vault is a hub's.
     #[error("this vault is a hub's: send the change to the hub, which gives it a version")]
     Served,

@@ -1,6 +1,7 @@
 //! Old versions, as the hub served them.
 
 use super::records::reference_of;
+use super::view::View;
 use super::{PeerId, Reader, StoreError};
 use crate::fhir::history::{HistoryQuery, Scope};
 use crate::fhir::{Instant, Reference};
@@ -55,7 +56,30 @@ impl Reader<'_> {
         let sql = format!("SELECT {COLUMNS} FROM version v {JOINS} WHERE v.rid = ?1 AND v.n = ?2");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query((rid, number))?;
-        rows.next()?.map(|row| self.version_of(row)).transpose()
+        let version = rows.next()?.map(|row| self.version_of(row)).transpose()?;
+        match version {
+            Some(version) if self.may_see_version(&version)? => Ok(Some(version)),
+            _ => Ok(None),
+        }
+    }
+
+    /// A version may be seen by whom its own content is about; a deletion by those who might see what it deleted.
+    fn may_see_version(&self, version: &Version) -> Result<bool, StoreError> {
+        if matches!(self.view, View::All) {
+            return Ok(true);
+        }
+        if let Some(text) = &version.text {
+            return self.may_see_text(PeerId::FIRST, text);
+        }
+        let sql = "SELECT bytes, dict FROM version WHERE rid = ?1 AND n = ?2 AND bytes IS NOT NULL";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query((version.rid, version.number.saturating_sub(1)))?;
+        let Some(row) = rows.next()? else {
+            return Ok(false);
+        };
+        let packed = row.get_ref(0)?.as_blob().unwrap_or_default();
+        let text = self.unpack_body(packed, row.get(1)?, version.rid)?;
+        self.may_see_text(PeerId::FIRST, &text)
     }
 
     /// Whether the record changed at another moment of the second that `at` lies in: an HTTP date cannot tell such
@@ -68,6 +92,9 @@ impl Reader<'_> {
         let Some(rid) = self.rid(PeerId::FIRST.0, name)? else {
             return Ok(false);
         };
+        if !self.may_see(rid, name.kind)? {
+            return Ok(false);
+        }
         let first = at.epoch_ms().div_euclid(1000) * 1000;
         let sql =
             "SELECT count(*) > 1 FROM version WHERE rid = ?1 AND updated_ms BETWEEN ?2 AND ?3";
@@ -89,6 +116,7 @@ impl Reader<'_> {
         };
         let index = match &query.scope {
             Scope::All => "INDEXED BY version_by_time",
+            Scope::Kind(kind) if !self.view.is_open_to(*kind) => return Ok((Vec::new(), None)),
             Scope::Kind(kind) => {
                 conditions.push(format!("v.type = {}", bind(&mut values, kind.number())));
                 "INDEXED BY version_by_type"
@@ -146,11 +174,15 @@ impl Reader<'_> {
         let mut rows = statement.query(rusqlite::params_from_iter(values))?;
         let (mut page, mut bytes): (Vec<Version>, _) = (Vec::new(), 0);
         while let Some(row) = rows.next()? {
+            // What may not be seen neither fills a page nor ends one.
+            let version = self.version_of(row)?;
+            if !self.may_see_version(&version)? {
+                continue;
+            }
             if page.len() == query.count || bytes > MAX_PAGE_BYTES {
                 let end = page.last().map(Version::position);
                 return Ok((page, end));
             }
-            let version = self.version_of(row)?;
             bytes += version.text.as_ref().map_or(0, String::len);
             page.push(version);
         }

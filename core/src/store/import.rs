@@ -34,25 +34,19 @@ enum Place {
 }
 
 impl Reader<'_> {
-    /// Every record of one type, in the order of row numbers.
+    /// Every record of one type that may be seen, in the order of row numbers.
     pub(crate) fn each_of<E: From<StoreError>>(
         &self,
         kind: ResourceType,
         mut take: impl FnMut(&Reference, &str) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sql = "SELECT rid FROM rkey WHERE type = ?1 ORDER BY rid";
-        let mut statement = self
-            .connection
-            .prepare_cached(sql)
-            .map_err(StoreError::from)?;
-        let mut rows = statement.query([kind.number()]).map_err(StoreError::from)?;
-        while let Some(row) = rows.next().map_err(StoreError::from)? {
-            let rid = row.get(0).map_err(StoreError::from)?;
-            if let Some(record) = self.record_at(rid)? {
-                take(&record.name.reference, &record.text)?;
-            }
-        }
-        Ok(())
+        let mut failed = None;
+        self.records_of(kind)?.each(self, None, |row| {
+            let record = self.record_of(row)?;
+            failed = take(&record.name.reference, &record.text).err();
+            Ok(failed.is_none())
+        })?;
+        failed.map_or(Ok(()), Err)
     }
 
     fn place(&self, name: &Reference) -> Result<Place, StoreError> {

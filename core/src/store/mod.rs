@@ -27,6 +27,7 @@ mod secrets;
 mod serve;
 mod transaction;
 mod used;
+mod view;
 
 pub use copy::CopyWay;
 pub(crate) use copy::{Target, with_side_files};
@@ -43,3 +44,4 @@ pub use records::{Origin, Record, RecordName};
 pub use reindex::Reindexed;
 pub use serve::{Committed, Precondition, Refused};
 pub(crate) use transaction::{Durability, Reader, Store, Tx};
+pub(crate) use view::{Limited, Patients, Sees, View};

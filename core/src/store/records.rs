@@ -1,5 +1,7 @@
 //! Records by name: keys, bodies, and the index rows that go with them.
 
+use super::query::Statement;
+use super::view::View;
 use super::{PeerId, Reader, StoreError, Tx};
 use crate::fhir::{Instant, Reference, Resource, ResourceId, ResourceType};
 use rusqlite::OptionalExtension;
@@ -55,37 +57,40 @@ impl Reader<'_> {
             .optional()?)
     }
 
-    /// The record called `name` on `peer`.
+    /// The record called `name` on `peer`, if it may be seen.
     pub(crate) fn record(&self, name: &RecordName) -> Result<Option<Record>, StoreError> {
         match self.rid(name.peer.0, &name.reference)? {
-            Some(rid) => self.record_at(rid),
-            None => Ok(None),
+            Some(rid) if self.may_see(rid, name.reference.kind)? => self.record_at(rid),
+            _ => Ok(None),
         }
     }
 
-    /// The whole name of the record that is called `name`, whichever server it is on.
+    /// The whole name of the record that is called `name`, whichever server it is on, if it may be seen.
     ///
     /// # Errors
-    /// [`StoreError::Ambiguous`] when several servers have one.
+    /// [`StoreError::Ambiguous`] when several servers have one that may be seen.
     pub(crate) fn find(&self, name: &Reference) -> Result<Option<RecordName>, StoreError> {
-        let sql = "SELECT peer FROM rkey JOIN body USING (rid) WHERE type = ?1 AND id = ?2 LIMIT 2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let peers: Vec<i64> = statement
-            .query_map((name.kind.number(), name.id.as_str()), |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        match peers[..] {
-            [] => Ok(None),
-            [peer] => Ok(Some(RecordName {
-                peer: PeerId(peer),
-                reference: name.clone(),
-            })),
-            _ => Err(StoreError::Ambiguous {
-                name: name.to_string(),
-            }),
+        let mut peers = self.peers_with(name)?;
+        let mut seen = Vec::new();
+        for (peer, rid) in peers.drain(..) {
+            if self.may_see(rid, name.kind)? {
+                seen.push(peer);
+            }
         }
+        only_one(name, &seen)
     }
 
-    /// Rows of the records with this name, one a server.
+    /// The servers that have a record of this name, and its rows.
+    pub(super) fn peers_with(&self, name: &Reference) -> Result<Vec<(PeerId, i64)>, StoreError> {
+        let sql = "SELECT peer, rid FROM rkey JOIN body USING (rid) WHERE type = ?1 AND id = ?2 ORDER BY peer";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let row = |row: &rusqlite::Row<'_>| Ok((PeerId(row.get(0)?), row.get(1)?));
+        let rows = statement.query_map((name.kind.number(), name.id.as_str()), row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Rows of the records with this name, one a server; whether they may be seen or not: a reference to what is hidden
+    /// is found as one to what is not there is.
     pub(super) fn rids_named(&self, name: &Reference) -> Result<Vec<i64>, StoreError> {
         let sql = "SELECT rid FROM rkey WHERE type = ?1 AND id = ?2 ORDER BY peer";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -129,35 +134,102 @@ impl Reader<'_> {
         })
     }
 
-    /// Number of records of each type, most first.
+    /// Number of records of each type that may be seen, most first.
     pub(crate) fn counts(&self) -> Result<Vec<(ResourceType, u64)>, StoreError> {
-        let sql = "SELECT type, count(*) FROM rkey JOIN body USING (rid) GROUP BY type ORDER BY 2 DESC, 1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query([])?;
         let mut all = Vec::new();
-        while let Some(row) = rows.next()? {
-            let number = row.get(0)?;
-            let kind = ResourceType::numbered(number).ok_or(StoreError::DamagedValue {
-                what: "record type",
-                row: number,
-            })?;
-            all.push((kind, row.get(1)?));
+        for kind in self.kinds()? {
+            let mut statement = Statement::new("SELECT count(*)");
+            self.push_records_of(&mut statement, kind)?;
+            let count = u64::try_from(statement.number(self, None)?).unwrap_or(0);
+            if count > 0 {
+                all.push((kind, count));
+            }
         }
+        // Sorted by type before.
+        all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         Ok(all)
     }
 
-    /// Every record with a body, one after the other, in the order of row numbers; a damaged one as the error it gives.
+    /// Types that some key is of.
+    fn kinds(&self) -> Result<Vec<ResourceType>, StoreError> {
+        let mut kinds = Vec::new();
+        let sql = "SELECT type FROM rkey WHERE type > ?1 ORDER BY type LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut last = -1_i64;
+        while let Some(number) = statement.query_row([last], |row| row.get(0)).optional()? {
+            let damaged = StoreError::DamagedValue {
+                what: "record type",
+                row: number,
+            };
+            kinds.push(ResourceType::numbered(number).ok_or(damaged)?);
+            last = number;
+        }
+        Ok(kinds)
+    }
+
+    /// FROM and WHERE of all records of a type that may be seen, with their bodies.
+    fn push_records_of(
+        &self,
+        statement: &mut Statement,
+        kind: ResourceType,
+    ) -> Result<(), StoreError> {
+        statement.push(" FROM rkey JOIN body USING (rid) WHERE rkey.type = ");
+        statement.bind(kind.number()).push(" AND ");
+        self.seen(kind)?.push_condition(statement, "rkey.rid");
+        Ok(())
+    }
+
+    /// Every record with a body that may be seen, one after the other; a damaged one as the error it gives. In the order
+    /// of row numbers; where not all may be seen, type by type.
     pub(crate) fn each_record<E: From<StoreError>>(
         &self,
         mut take: impl FnMut(Result<Record, StoreError>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sql = format!("SELECT {COLUMNS} FROM rkey JOIN body USING (rid) ORDER BY rkey.rid");
-        let mut statement = self.connection.prepare(&sql).map_err(StoreError::from)?;
-        let mut rows = statement.query([]).map_err(StoreError::from)?;
-        while let Some(row) = rows.next().map_err(StoreError::from)? {
-            take(self.record_of(row))?;
+        let mut statements = Vec::new();
+        if matches!(self.view, View::All) {
+            let sql = format!("SELECT {COLUMNS} FROM rkey JOIN body USING (rid) ORDER BY rkey.rid");
+            statements.push(Statement::new(&sql));
+        } else {
+            for kind in self.kinds()? {
+                statements.push(self.records_of(kind)?);
+            }
+        }
+        let mut failed = None;
+        for statement in statements {
+            statement.each(self, None, |row| {
+                failed = take(self.record_of(row)).err();
+                Ok(failed.is_none())
+            })?;
+            if let Some(error) = failed {
+                return Err(error);
+            }
         }
         Ok(())
+    }
+
+    /// All records of a type that may be seen, in the order of row numbers.
+    pub(super) fn records_of(&self, kind: ResourceType) -> Result<Statement, StoreError> {
+        let mut statement = Statement::new(&format!("SELECT {COLUMNS}"));
+        self.push_records_of(&mut statement, kind)?;
+        statement.push(" ORDER BY rkey.rid");
+        Ok(statement)
+    }
+}
+
+/// The one server of these.
+pub(super) fn only_one(
+    name: &Reference,
+    peers: &[PeerId],
+) -> Result<Option<RecordName>, StoreError> {
+    match peers {
+        [] => Ok(None),
+        [peer] => Ok(Some(RecordName {
+            peer: *peer,
+            reference: name.clone(),
+        })),
+        _ => Err(StoreError::Ambiguous {
+            name: name.to_string(),
+        }),
     }
 }
 
@@ -188,6 +260,21 @@ pub(super) struct NewBody<'a> {
 }
 
 impl Tx<'_> {
+    /// What stands under a name, whether the writer may see it or not: to judge a write by, and to store it.
+    pub(crate) fn standing(&self, name: &RecordName) -> Result<Option<Record>, StoreError> {
+        match self.rid(name.peer.0, &name.reference)? {
+            Some(rid) => self.record_at(rid),
+            None => Ok(None),
+        }
+    }
+
+    /// As [`Reader::find`], whether the writer may see it or not.
+    pub(crate) fn place_of(&self, name: &Reference) -> Result<Option<RecordName>, StoreError> {
+        let all = self.peers_with(name)?;
+        let peers: Vec<PeerId> = all.into_iter().map(|(peer, _)| peer).collect();
+        only_one(name, &peers)
+    }
+
     /// The row number of `name`; made if it is new.
     pub(super) fn intern(&self, peer: i64, name: &Reference) -> Result<i64, StoreError> {
         if let Some(rid) = self.rid(peer, name)? {

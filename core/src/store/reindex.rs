@@ -6,8 +6,8 @@
 
 use super::index::{self, Rows};
 use super::{Reader, StoreError, Tx};
-use crate::fhir::Resource;
 use crate::fhir::params::Profile;
+use crate::fhir::{Resource, compartment};
 use rusqlite::OptionalExtension;
 
 /// The tables of one generation.
@@ -42,6 +42,12 @@ impl Reader<'_> {
     /// Whether the index was made by another generation of this program.
     pub(crate) fn index_is_old(&self) -> Result<bool, StoreError> {
         Ok(self.optional_setting("index_generation")? != Some(self.generation()?))
+    }
+
+    /// Whether the rows of compartments are all there, and as this program makes them.
+    pub(super) fn compartments_are_known(&self) -> Result<bool, StoreError> {
+        let generation = i64::from(compartment::GENERATION);
+        Ok(self.optional_setting("compartment_generation")? == Some(generation))
     }
 
     /// The tables that writes go to.
@@ -84,7 +90,8 @@ impl Tx<'_> {
 
     /// Says that the (empty) index is of this generation.
     pub(super) fn index_is_new(&self) -> Result<(), StoreError> {
-        self.set("index_generation", self.generation()?)
+        self.set("index_generation", self.generation()?)?;
+        self.set("compartment_generation", i64::from(compartment::GENERATION))
     }
 
     /// Indexes the next `records`. `None`: the index is of this generation now.

@@ -1,6 +1,7 @@
 //! The hub's side: versions given out, preconditions kept, history.
 
 use super::records::{NewBody, Origin};
+use super::view::View;
 use super::{PeerId, Reader, StoreError, Tx};
 use crate::fhir::{Instant, Reference, Resource, meta};
 use rusqlite::OptionalExtension;
@@ -77,14 +78,27 @@ impl Reader<'_> {
         Ok(statement.query_row([rid], newest).optional()?)
     }
 
-    /// Whether the record was here and is deleted (410), rather than never known (404).
+    /// Whether the record was here and is deleted (410), rather than never known (404). What could not be seen while it
+    /// was here is not known now.
     pub(crate) fn is_gone(&self, name: &Reference) -> Result<bool, StoreError> {
         let Some(rid) = self.rid(PeerId::FIRST.0, name)? else {
             return Ok(false);
         };
-        Ok(self
-            .newest_version(rid)?
-            .is_some_and(|newest| newest.deleted))
+        let Some(newest) = self.newest_version(rid)?.filter(|newest| newest.deleted) else {
+            return Ok(false);
+        };
+        if matches!(self.view, View::All) {
+            return Ok(true);
+        }
+        let sql = "SELECT bytes, dict FROM version WHERE rid = ?1 AND n < ?2 AND bytes IS NOT NULL ORDER BY n DESC LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query((rid, newest.n))?;
+        let Some(row) = rows.next()? else {
+            return Ok(false);
+        };
+        let bytes = row.get_ref(0)?.as_blob().unwrap_or_default();
+        let text = self.unpack_body(bytes, row.get(1)?, rid)?;
+        self.may_see_text(PeerId::FIRST, &text)
     }
 }
 
@@ -251,6 +265,15 @@ impl Tx<'_> {
             text: None,
             created: false,
         })))
+    }
+
+    /// What [`Tx::serve_delete`] answers where nothing stands.
+    pub(crate) fn serve_delete_of_nothing(
+        &self,
+        name: &Reference,
+        condition: &Precondition,
+    ) -> Result<Result<Option<Committed>, Refused>, StoreError> {
+        Ok(refusal(name, None, condition).map_or(Ok(None), Err))
     }
 
     /// The body's bytes move to the version they were; `version` becomes the newest.

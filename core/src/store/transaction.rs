@@ -5,12 +5,13 @@ use super::copy::{self, CopyWay, Target};
 use super::database::{self, Ladder};
 use super::index::Waiting;
 use super::interned::Interned;
+use super::view::{self, Sets, View};
 use super::{Permit, StoreError};
 use crate::crypto::Key;
 use rusqlite::{Connection, InterruptHandle, TransactionBehavior};
 use std::cell::RefCell;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 const LADDER: Ladder = Ladder {
@@ -51,12 +52,21 @@ pub(super) struct Db {
     pub(super) connection: Connection,
     codec: RefCell<Codec>,
     interned: RefCell<Interned>,
+    /// Large sets of patients that the transaction at hand asks for.
+    sets: Sets,
+    /// The same for all connections of one open store, and for no other.
+    store: u64,
 }
 
 /// Reads inside one transaction: all answers are of one moment.
 pub(crate) struct Reader<'c> {
     pub(super) connection: &'c Connection,
     pub(super) codec: &'c RefCell<Codec>,
+    /// What may be seen. The functions that `access` calls go by it; those within the store see everything.
+    pub(super) view: &'c View,
+    pub(super) sets: &'c Sets,
+    pub(super) is_writing: bool,
+    pub(super) store: u64,
 }
 
 /// Writes inside one transaction.
@@ -70,34 +80,43 @@ pub(crate) struct Tx<'c> {
 }
 
 impl Db {
-    fn over(connection: Connection) -> Result<Self, StoreError> {
+    fn over(connection: Connection, store: u64) -> Result<Self, StoreError> {
         let codec = RefCell::new(Codec::new()?);
+        let sets = view::add_function(&connection)?;
         Ok(Self {
             connection,
             codec,
             interned: RefCell::default(),
+            sets,
+            store,
         })
     }
 
     /// A further connection to a store, or the only one to a copy.
     pub(super) fn open(path: &Path, key: &Key, salt: &[u8; 16]) -> Result<Self, StoreError> {
-        Self::over(database::open(path, key, salt, LADDER)?)
+        Self::over(database::open(path, key, salt, LADDER)?, next_store())
     }
 
     pub(super) fn reader(&self) -> Reader<'_> {
         Reader {
             connection: &self.connection,
             codec: &self.codec,
+            view: &View::All,
+            sets: &self.sets,
+            is_writing: false,
+            store: self.store,
         }
     }
 
     /// Runs `body` in one transaction: all of it, or nothing.
     fn write<R, E: From<StoreError>>(
         &mut self,
+        view: &View,
         durability: Durability,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
     ) -> Result<(R, i64), E> {
-        let result = self.try_write(durability, body);
+        view::forget(&self.sets);
+        let result = self.try_write(view, durability, body);
         if result.is_err() {
             // Rolled back: the rows that these remember are not there.
             self.interned.borrow_mut().clear();
@@ -108,6 +127,7 @@ impl Db {
 
     fn try_write<R, E: From<StoreError>>(
         &mut self,
+        view: &View,
         durability: Durability,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
     ) -> Result<(R, i64), E> {
@@ -119,6 +139,8 @@ impl Db {
             connection,
             codec,
             interned,
+            sets,
+            store,
         } = self;
         connection
             .pragma_update(None, "synchronous", level)
@@ -130,6 +152,10 @@ impl Db {
         let reader = Reader {
             connection: &transaction,
             codec,
+            view,
+            sets,
+            is_writing: true,
+            store: *store,
         };
         let mut tx = Tx {
             reader,
@@ -149,8 +175,8 @@ impl Store {
     /// Makes the file.
     pub(crate) fn create(path: &Path, key: &Key, salt: &[u8; 16]) -> Result<(), StoreError> {
         database::create(path, key, salt, LADDER)?;
-        let mut db = Db::over(database::open(path, key, salt, LADDER)?)?;
-        db.write(Durability::Full, |tx| {
+        let mut db = Db::open(path, key, salt)?;
+        db.write(&View::All, Durability::Full, |tx| {
             tx.index_is_new()?;
             tx.ensure_first_peer()
         })?;
@@ -160,15 +186,16 @@ impl Store {
     /// Opens the file and brings its schema up to date. Its index may still be of an older program: see
     /// [`Reader::index_is_old`].
     pub(crate) fn open(path: &Path, key: &Key, salt: &[u8; 16]) -> Result<Self, StoreError> {
+        let store = next_store();
         let connection = database::open(path, key, salt, LADDER)?;
         // KiB. What does not fit is written, and encrypted, before its transaction ends, and often again.
         connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-        let writer = Mutex::new(Db::over(connection)?);
+        let writer = Mutex::new(Db::over(connection, store)?);
         let mut interrupts = Vec::with_capacity(READERS);
         let mut reader = || -> Result<_, StoreError> {
             let connection = database::open_reader(path, key, salt)?;
             interrupts.push(connection.get_interrupt_handle());
-            Ok(Mutex::new(Db::over(connection)?))
+            Ok(Mutex::new(Db::over(connection, store)?))
         };
         let readers = (0..READERS).map(|_| reader()).collect::<Result<_, _>>()?;
         Ok(Self {
@@ -182,31 +209,41 @@ impl Store {
     /// Reads.
     pub(crate) fn read<R, E: From<StoreError>>(
         &self,
-        _permit: &Permit,
+        permit: &Permit,
         body: impl FnOnce(&Reader<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
         let mut db = self.any_reader();
+        view::forget(&db.sets);
         let Db {
-            connection, codec, ..
+            connection,
+            codec,
+            sets,
+            store,
+            ..
         } = &mut *db;
         let tx = connection.transaction().map_err(StoreError::from)?;
-        body(&Reader {
+        let reader = Reader {
             connection: &tx,
             codec,
-        })
+            view: permit.view(),
+            sets,
+            is_writing: false,
+            store: *store,
+        };
+        body(&reader)
     }
 
     /// Writes: all of `body`, or nothing. Answers with the revision that was stored.
     pub(crate) fn write<R, E: From<StoreError>>(
         &self,
-        _permit: &Permit,
+        permit: &Permit,
         durability: Durability,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
     ) -> Result<(R, i64), E> {
         self.writer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .write(durability, body)
+            .write(permit.view(), durability, body)
     }
 
     /// Checks every page's MAC and the database's structure. Answers with what is wrong; empty: nothing.
@@ -225,12 +262,20 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut db = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let Db {
-            connection, codec, ..
+            connection,
+            codec,
+            sets,
+            store,
+            ..
         } = &mut *db;
         let tx = connection.transaction()?;
         let reader = Reader {
             connection: &tx,
             codec,
+            view: &View::All,
+            sets,
+            is_writing: false,
+            store: *store,
         };
         copy::run(&reader, target, way, progress)
     }
@@ -303,6 +348,11 @@ impl<'c> Tx<'c> {
             .execute((name, value))?;
         Ok(())
     }
+}
+
+fn next_store() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 fn next_revision(connection: &Connection) -> Result<i64, StoreError> {

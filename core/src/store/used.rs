@@ -15,6 +15,7 @@ use std::collections::{HashMap, HashSet};
 /// them in any column, so that every number in it counts.
 const RECORD_COLUMNS: &[(&str, &[&str])] = &[
     ("body", &["rid"]),
+    ("change_made", &["rid"]),
     ("clinical", &["rid"]),
     ("compartment", &["rid", "patient"]),
     ("dictionary", &[]),
@@ -24,6 +25,7 @@ const RECORD_COLUMNS: &[(&str, &[&str])] = &[
     ("parameter", &[]),
     ("peer", &[]),
     ("pull_cursor", &[]),
+    ("registry", &[]),
     ("rkey", &[]),
     ("secret", &[]),
     ("setting", &[]),

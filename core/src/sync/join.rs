@@ -122,7 +122,7 @@ pub(super) async fn present(guard: &Guard, server: &Server) -> Result<(), SyncEr
         200 => {}
         401 => return Err(SyncError::Unauthorized),
         // Another server of the same kind, which this device was not enrolled with.
-        403 | 404 | 405 => return Ok(()),
+        403..=405 => return Ok(()),
         _ => return Err(failed(&answer, "the people of this device")),
     }
     let said: Presented = serde_json::from_str(&answer.text).map_err(|_| not_fhir())?;

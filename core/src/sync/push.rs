@@ -120,7 +120,7 @@ impl SyncRun<'_> {
     }
 
     fn waiting(&self, capability: &Capability) -> Result<Vec<Pending>, SyncError> {
-        let mut all = self.guard.pending(Some(self.peer))?;
+        let mut all = self.guard.outgoing(self.peer)?;
         all.retain(|pending| pending.state == EditState::Waiting);
         if !capability.takes_change_records {
             // Who wrote what is for our hub; another server has no use for it.
@@ -365,8 +365,11 @@ impl SyncRun<'_> {
             }
             400 | 403 | 404 | 405 | 410 | 413 | 422 => {
                 let codes = outcome::codes(&answer.text).unwrap_or_default();
-                self.guard
-                    .mark_refused(&pending.name, &format!("{} {codes}", answer.status))?;
+                let mut why = format!("{} {codes}", answer.status);
+                if let Some(reason) = outcome::reason(&answer.text) {
+                    why += &format!(" {reason}");
+                }
+                self.guard.mark_refused(&pending.name, &why)?;
                 Ok(Outcome::Refused)
             }
             _ => Err(failed(answer, "a write")),

@@ -1,7 +1,7 @@
 //! Records into a file.
 
 use super::compact::compact;
-use crate::access::{AccessError, Guard};
+use crate::access::{AccessError, Action, Guard};
 use crate::fhir::search::{InvalidQuery, Query};
 use crate::fhir::{ResourceId, ResourceType};
 use std::ffi::OsString;
@@ -52,17 +52,7 @@ impl Export<'_> {
     /// # Errors
     /// [`ExportError`].
     pub fn to_file(&self, path: &Path) -> Result<Exported, ExportError> {
-        let failed = |source| ExportError::File {
-            file: path.to_owned(),
-            source,
-        };
-        let draft = Draft::create(path).map_err(failed)?;
-        let mut out = BufWriter::new(&draft.file);
-        let exported = self.write(&mut out, path)?;
-        out.flush().map_err(failed)?;
-        drop(out);
-        draft.finish(path).map_err(failed)?;
-        Ok(exported)
+        into_file(path, |out| self.write(out, path))
     }
 
     /// As [`Export::to_file`], to a writer; `name` stands for it in errors.
@@ -100,7 +90,9 @@ impl Export<'_> {
         line: &mut dyn FnMut(&str) -> Result<(), ExportError>,
     ) -> Result<(), ExportError> {
         self.guard.note_export(&format!("Patient/{id}"))?;
-        for kind in ResourceType::all().filter(|kind| kind.is_about_a_patient()) {
+        for kind in ResourceType::all()
+            .filter(|kind| kind.is_about_a_patient() && self.guard.exports(*kind))
+        {
             let parameter = if kind.name() == "Patient" {
                 "_id"
             } else {
@@ -110,7 +102,7 @@ impl Export<'_> {
                 "{kind}?{parameter}={id}&_count=200"
             ))?);
             while let Some(query) = next {
-                let page = self.guard.search(&query)?;
+                let page = self.guard.search_where(Action::Export, &query)?;
                 page.records
                     .iter()
                     .try_for_each(|record| line(&record.text))?;
@@ -119,6 +111,24 @@ impl Export<'_> {
         }
         Ok(())
     }
+}
+
+/// Writes a file that appears whole or not at all, and that only its owner can read.
+pub(super) fn into_file(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<Exported, ExportError>,
+) -> Result<Exported, ExportError> {
+    let failed = |source| ExportError::File {
+        file: path.to_owned(),
+        source,
+    };
+    let draft = Draft::create(path).map_err(failed)?;
+    let mut out = BufWriter::new(&draft.file);
+    let exported = write(&mut out)?;
+    out.flush().map_err(failed)?;
+    drop(out);
+    draft.finish(path).map_err(failed)?;
+    Ok(exported)
 }
 
 /// A file under a temporary name, removed unless it is finished.

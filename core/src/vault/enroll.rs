@@ -327,7 +327,7 @@ impl Vault {
                 .iter()
                 .any(|s| s.person == new.person && s.kind == kind)
         };
-        if new.counts_tries() && theirs(new.kind) {
+        if new.kind == SlotKind::Pin && theirs(new.kind) {
             return Err(VaultError::HasSlot { kind: new.kind });
         }
         let second = theirs(SlotKind::Passphrase) || theirs(SlotKind::Pin);

@@ -38,6 +38,16 @@ impl SlotSummary {
             is_open: open == Some(slot.id),
         }
     }
+
+    /// As a person knows it: kind, whose, name.
+    pub fn in_words(&self) -> String {
+        let person = if self.person.is_empty() {
+            "the owner"
+        } else {
+            &self.person
+        };
+        format!("the {} of {person} (slot {})", self.kind, self.id)
+    }
 }
 
 impl Vault {

@@ -129,12 +129,17 @@ impl Tries {
         })
     }
 
-    /// The gate gave no answer, so nothing was guessed.
-    pub(super) fn undo(&self, slot: SlotId) -> Result<(), VaultError> {
+    /// It was no guess at these slots after all: the gate gave no answer, or another slot opened.
+    pub(super) fn undo(&self, slots: &[SlotId]) -> Result<(), VaultError> {
+        if slots.is_empty() {
+            return Ok(());
+        }
         self.update(|table| {
-            if let Some(count) = table.get_mut(&slot) {
-                count.failed = count.failed.saturating_sub(1);
-                count.unnoted = count.unnoted.saturating_sub(1);
+            for slot in slots {
+                if let Some(count) = table.get_mut(slot) {
+                    count.failed = count.failed.saturating_sub(1);
+                    count.unnoted = count.unnoted.saturating_sub(1);
+                }
             }
             Ok(())
         })
@@ -274,7 +279,7 @@ mod tests {
         let tries = tries(home.path());
         for _ in 0..100 {
             begin(&tries, at(1, 1)).unwrap();
-            tries.undo(SLOT).unwrap();
+            tries.undo(&[SLOT]).unwrap();
         }
         assert_eq!(tries.get(SLOT).unwrap().unnoted, 0);
         for _ in 0..3 {

@@ -10,7 +10,7 @@ use super::gate::{Gate, GateError};
 use super::header::{self, Unverified};
 use super::keys::Vault;
 use super::lock_file::LockFile;
-use super::slot::{Secret, Slot, SlotKind, Unwrapped};
+use super::slot::{Secret, Slot, SlotId, SlotKind, Unwrapped};
 use super::tries::{LAST_TRY, Moment, Tries};
 use crate::crypto::Key;
 use std::path::Path;
@@ -129,7 +129,8 @@ pub(super) async fn key_of(slot: &Slot, opener: &Opener<'_>) -> Result<Key, Vaul
     }
 }
 
-/// Tries the person's slots of this kind.
+/// Tries the person's slots of this kind. What is typed is tried at all of them as one try: it is counted at each before
+/// any is looked at, and where one opens it was wrong at none.
 pub(super) async fn attempt(
     vault: &[u8; 16],
     slots: &[Slot],
@@ -138,67 +139,77 @@ pub(super) async fn attempt(
 ) -> Result<Switch, VaultError> {
     let kind = opener.with.kind();
     let mut refusal = VaultError::NoSuchSlot { kind };
+    let mut open = Vec::new();
     for slot in candidates(slots, opener.person, kind) {
-        match attempt_one(vault, slot, tries, opener).await {
-            Ok(opened) => return Ok(opened),
-            // The next one may open all the same.
-            Err(
-                error @ (VaultError::WrongSecret
-                | VaultError::SlotEnded { .. }
-                | VaultError::Wait { .. }
-                | VaultError::NeedsGate { .. }
-                | VaultError::Gate(GateError::Lost)),
-            ) => refusal = error,
-            Err(error) => return Err(error),
+        let begun = match slot.counts_tries() {
+            true => tries.begin(slot.id, kind, opener.at),
+            false => Ok(()),
+        };
+        match begun {
+            Ok(()) => open.push(slot),
+            Err(error) => {
+                // Once more: a kill may have come between the last try and this.
+                if matches!(error, VaultError::SlotEnded { .. }) {
+                    end(slot, opener).await;
+                }
+                refusal = error;
+            }
+        }
+    }
+    let mut wrong: Vec<&Slot> = Vec::new();
+    for (at, slot) in open.iter().enumerate() {
+        let opened = match key_of(slot, opener).await {
+            Ok(key) => slot.open(vault, &key).map(|unwrapped| (key, unwrapped)),
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok((key, unwrapped)) => {
+                // What cannot be written down counts as a wrong try, and keeps the right person out no further.
+                let others = counted(&open);
+                let _ = tries.undo(
+                    &others
+                        .into_iter()
+                        .filter(|id| *id != slot.id)
+                        .collect::<Vec<_>>(),
+                );
+                if slot.counts_tries() {
+                    let _ = tries.succeeded(slot.id);
+                }
+                let slot = (*slot).clone();
+                return Ok(Switch {
+                    slot,
+                    key,
+                    unwrapped,
+                });
+            }
+            Err(VaultError::WrongSecret) => {
+                wrong.push(slot);
+                refusal = VaultError::WrongSecret;
+            }
+            // No answer was no guess; the next one may open all the same.
+            Err(error @ (VaultError::NeedsGate { .. } | VaultError::Gate(GateError::Lost))) => {
+                tries.undo(&counted(&[*slot]))?;
+                refusal = error;
+            }
+            Err(error) => {
+                tries.undo(&counted(&open[at..]))?;
+                return Err(error);
+            }
+        }
+    }
+    for slot in wrong.into_iter().filter(|slot| slot.counts_tries()) {
+        if tries.get(slot.id)?.failed >= LAST_TRY {
+            end(slot, opener).await;
+            refusal = VaultError::SlotEnded { kind };
         }
     }
     Err(refusal)
 }
 
-async fn attempt_one(
-    vault: &[u8; 16],
-    slot: &Slot,
-    tries: &Tries,
-    opener: &Opener<'_>,
-) -> Result<Switch, VaultError> {
-    let counts = slot.counts_tries();
-    if counts {
-        match tries.begin(slot.id, slot.kind, opener.at) {
-            Err(error @ VaultError::SlotEnded { .. }) => {
-                // Once more: a kill may have come between the last try and this.
-                end(slot, opener).await;
-                return Err(error);
-            }
-            other => other?,
-        }
-    }
-    let key = match key_of(slot, opener).await {
-        Ok(key) => key,
-        Err(error) => {
-            if counts {
-                tries.undo(slot.id)?;
-            }
-            return Err(error);
-        }
-    };
-    match slot.open(vault, &key) {
-        Ok(unwrapped) => {
-            if counts {
-                // What cannot be written down now counts as a wrong try, and keeps the right person out no further.
-                let _ = tries.succeeded(slot.id);
-            }
-            Ok(Switch {
-                slot: slot.clone(),
-                key,
-                unwrapped,
-            })
-        }
-        Err(VaultError::WrongSecret) if counts && tries.get(slot.id)?.failed >= LAST_TRY => {
-            end(slot, opener).await;
-            Err(VaultError::SlotEnded { kind: slot.kind })
-        }
-        Err(error) => Err(error),
-    }
+/// Those of the slots whose tries are counted.
+fn counted(slots: &[&Slot]) -> Vec<SlotId> {
+    let counted = slots.iter().filter(|slot| slot.counts_tries());
+    counted.map(|slot| slot.id).collect()
 }
 
 /// Takes the gate's half of the slot's key away. Where that fails, the count still keeps the slot shut, and the next

@@ -8,12 +8,13 @@ mod android;
 mod corpus;
 mod measure;
 mod persons;
+mod policy;
 mod searches;
 
 use android::Android;
 use corpus::Corpus;
 use measure::{best, timed, us_each};
-use pocketchart_core::access::Guard;
+use pocketchart_core::access::{CopyWay, Guard};
 use pocketchart_core::fhir::Resource;
 use pocketchart_core::fhir::extract;
 use pocketchart_core::fhir::params::Profile;
@@ -28,7 +29,7 @@ use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// As in the program.
 #[global_allocator]
@@ -43,7 +44,9 @@ fn main() {
     match arguments[..] {
         ["--memory", home, what] => return memory(Path::new(home), Path::new(what)),
         ["--only-import", ..] => return only_import(),
+        ["--only-keys", ..] => return only_keys(),
         ["--only-persons", ..] => return persons::measure(),
+        ["--only-policy", ..] => return only_policy(),
         _ => {}
     }
     let folder = tempfile::tempdir().unwrap();
@@ -75,10 +78,12 @@ fn main() {
         import,
     );
     sizes(&corpus, home.path(), &android_file);
+    new_keys(home.path());
     let subjects = searches::subjects(&corpus.lines);
     peaks(&corpus, home.path(), &subjects);
     persons::measure();
     let guard = unlock(home.path());
+    policy::measure(&guard, &subjects);
     for (which, name) in searches::NAMES.iter().enumerate() {
         println!("{name}");
         let mut ours = searches::measure(&guard, which, &subjects);
@@ -201,6 +206,13 @@ fn imports(corpus: &Corpus, beside: Duration) -> (tempfile::TempDir, Duration) {
     (kept.unwrap(), lines)
 }
 
+fn only_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = Corpus::make(folder.path());
+    let (_, home) = import(std::slice::from_ref(&corpus.ndjson), corpus.lines.len());
+    policy::measure(&unlock(home.path()), &searches::subjects(&corpus.lines));
+}
+
 fn only_import() {
     let folder = tempfile::tempdir().unwrap();
     let corpus = Corpus::make(folder.path());
@@ -236,6 +248,75 @@ fn sizes(corpus: &Corpus, home: &Path, android: &Path) {
         "Android FHIR SDK's tables",
         fs::metadata(android).unwrap().len(),
     );
+}
+
+fn only_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = Corpus::make(folder.path());
+    println!(
+        "{}: {:.1} MB compact JSON",
+        corpus.what,
+        corpus.bytes() as f64 / 1e6
+    );
+    let home = tempfile::tempdir().unwrap();
+    let (guard, _) = make_vault(home.path());
+    pocketchart_tests::import(&guard, std::slice::from_ref(&corpus.ndjson));
+    guard.repack(|| true).unwrap();
+    guard.lock().unwrap();
+    println!(
+        "{:44} {:8.2} x the JSON",
+        "database, packed",
+        length(home.path()) as f64 / corpus.bytes() as f64
+    );
+    new_keys(home.path());
+    println!(
+        "{:44} {:8.2} x the JSON",
+        "database, compacted",
+        length(home.path()) as f64 / corpus.bytes() as f64
+    );
+}
+
+/// What a new data key costs, beside a plain copy of the same file that is as durable. Wall clock too: much of it is the
+/// disk's. The first turn of the row copy makes the file smaller; the second one finds it so.
+fn new_keys(home: &Path) {
+    let guard = unlock(home);
+    let ways = [
+        ("pages", CopyWay::Pages),
+        ("rows", CopyWay::Rows),
+        ("rows, again", CopyWay::Rows),
+    ];
+    for (name, way) in ways {
+        let store = fs::read_dir(home.join("vault"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let store = store.into_iter().find(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            name.starts_with("store-") && name.ends_with(".db")
+        });
+        let plain = home.join("plain");
+        let wall = Instant::now();
+        let (copy_cpu, ()) = timed(|| {
+            fs::copy(store.unwrap(), &plain).unwrap();
+            fs::File::open(&plain).unwrap().sync_all().unwrap();
+        });
+        let copy_wall = wall.elapsed();
+        fs::remove_file(&plain).unwrap();
+        let wall = Instant::now();
+        let (cpu, rekeyed) = timed(|| guard.rekey(way, |_, _| ()).unwrap());
+        let wall = wall.elapsed();
+        let mb = rekeyed.bytes_before as f64 / 1e6;
+        let ms = |time: Duration| time.as_secs_f64() * 1e3 / mb;
+        println!(
+            "new data key, by {name:26} {:8.2} ms/MB CPU {:8.2} wall; plain copy {:6.2} CPU {:6.2} wall; {mb:.1} -> {:.1} MB",
+            ms(cpu),
+            ms(wall),
+            ms(copy_cpu),
+            ms(copy_wall),
+            rekeyed.bytes_now as f64 / 1e6
+        );
+    }
+    assert!(guard.check().unwrap().problems.is_empty());
+    guard.lock().unwrap();
 }
 
 fn store_path(home: &Path) -> PathBuf {

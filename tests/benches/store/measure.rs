@@ -47,6 +47,15 @@ impl Latencies {
         answer
     }
 
+    /// Median of the CPU times.
+    pub(crate) fn p50_cpu(&mut self) -> f64 {
+        self.cpu.sort_by(f64::total_cmp);
+        self.cpu
+            .get(self.cpu.len() / 2)
+            .copied()
+            .unwrap_or(f64::NAN)
+    }
+
     /// `p50 and p99, CPU; p50 and p99, wall`.
     pub(crate) fn line(&mut self) -> String {
         let at = |all: &mut Vec<f64>, part: usize| {

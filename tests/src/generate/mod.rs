@@ -2,6 +2,7 @@
 //!
 //! A seed gives the same case for ever on every computer, so that a failing one is replayed by its number.
 
+pub mod policies;
 mod records;
 mod searches;
 

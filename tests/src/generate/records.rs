@@ -160,6 +160,7 @@ fn shapes(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("component", "*component"),
             ("identifier", "*Identifier"),
             ("focus", "*Reference"),
+            ("performer", "*Reference"),
         ],
         "Encounter" => &[
             ("subject", "Reference"),
@@ -180,6 +181,7 @@ fn shapes(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("recordedDate", "date"),
             ("abatementDateTime", "date"),
             ("onsetAge", "Quantity"),
+            ("asserter", "Reference"),
         ],
         "RiskAssessment" => &[
             ("subject", "Reference"),

@@ -3,6 +3,7 @@
 //! It holds all records as trees, looks at each one for each criterion, and shares with the core only the query, the
 //! parameters' paths and the folding of text. Where it and the store differ, one of them reads R4 wrongly.
 
+pub mod policy;
 mod scalars;
 mod values;
 

@@ -1,23 +1,16 @@
 //! `hub`: the vault as a FHIR server, until it is told to stop.
 
 use super::{open, runtime, tidy};
-use crate::args::{Global, Log};
+use crate::args::{self, Global, Log};
 use crate::failure::Failure;
 use crate::output::say;
 use crate::secrets;
 use pocketchart_core::access::{AccessError, Role};
 use pocketchart_hub::{Hub, LogForm, Options};
 use serde_json::json;
-use std::net::SocketAddr;
-use std::path::Path;
 use std::process::ExitCode;
 
-pub(crate) fn run(
-    global: &Global,
-    listen: SocketAddr,
-    ready_file: Option<&Path>,
-    log: Option<Log>,
-) -> Result<ExitCode, Failure> {
+pub(crate) fn run(global: &Global, asked: &args::Hub) -> Result<ExitCode, Failure> {
     let home = secrets::home(global)?;
     let guard = open(global)?;
     // The hub acts for whoever holds its admin token: nobody gets that by opening a slot of their own.
@@ -27,7 +20,7 @@ pub(crate) fn run(
     }
     // While nobody waits: what came in since the last start is packed tighter.
     tidy(&guard)?;
-    let log = log.map(|form| match form {
+    let log = asked.log.map(|form| match form {
         Log::Text => LogForm::Text,
         Log::Json => LogForm::Json,
     });
@@ -36,8 +29,8 @@ pub(crate) fn run(
         ..Options::default()
     };
     let served = runtime()?.block_on(async {
-        let hub = Hub::start_with(guard.clone(), &home, listen, options).await?;
-        if let Some(file) = ready_file {
+        let hub = Hub::start_with(guard.clone(), &home, asked.listen, options).await?;
+        if let Some(file) = &asked.ready_file {
             hub.write_ready_file(file)?;
         }
         let ready = hub.ready();

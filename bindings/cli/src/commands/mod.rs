@@ -1,10 +1,15 @@
 //! One file per command.
 
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod hub;
+pub(crate) mod join;
 mod keys;
+pub(crate) mod operate;
 pub(crate) mod person;
+pub(crate) mod policy;
 pub(crate) mod record;
+mod rekey;
 pub(crate) mod search;
 pub(crate) mod show;
 pub(crate) mod status;
@@ -31,7 +36,14 @@ fn with_session<R>(
     work: impl FnOnce(&Session) -> Result<R, Failure>,
 ) -> Result<R, Failure> {
     let clock = Arc::new(SystemClock);
-    let session = Session::start(open(global)?, IdleTimes::USUAL, clock);
+    let guard = open(global)?;
+    if !global.quiet && guard.opened_by_recovery_code()? {
+        eprintln!(
+            "pocketchart: opened with the recovery code, which is best replaced once it was used: `pocketchart vault \
+             recovery-code`"
+        );
+    }
+    let session = Session::start(guard, IdleTimes::USUAL, clock);
     let result = work(&session);
     session.lock()?;
     result

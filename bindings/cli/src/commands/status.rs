@@ -35,10 +35,11 @@ fn words(status: &Status) -> String {
         [] => lines.push("No server yet: `pocketchart sync https://...` names one.".into()),
         servers => lines.push(format!("Syncs with {}", servers.join(", "))),
     }
-    if status.waiting.is_empty() {
+    if status.waiting.is_empty() && status.waiting_unseen == 0 {
         lines.push("Nothing waits to be sent.".into());
     } else {
         let n = u64::try_from(status.waiting.len()).unwrap_or(u64::MAX);
+        let n = n.saturating_add(status.waiting_unseen);
         lines.push(format!(
             "{} not yet with the server:",
             count(n, "changed record")
@@ -52,6 +53,12 @@ fn words(status: &Status) -> String {
             waiting.since
         ));
     }
+    if status.waiting_unseen > 0 {
+        lines.push(format!(
+            "  and {} that you may not see; they are sent all the same",
+            grouped(status.waiting_unseen)
+        ));
+    }
     lines.extend(status.lost.map(|lost| format!("WARNING: {lost}")));
     lines.join("\n")
 }
@@ -59,6 +66,9 @@ fn words(status: &Status) -> String {
 fn state(waiting: &Waiting) -> String {
     match waiting.state {
         EditState::Waiting if waiting.sent => "sent, answer not yet known".into(),
+        EditState::Waiting if waiting.refusal.is_some() => {
+            "waits until its author is approved at the hub".into()
+        }
         EditState::Waiting if waiting.deleted => "deletion waits to be sent".into(),
         EditState::Waiting => "waits to be sent".into(),
         EditState::Conflict => {
@@ -102,6 +112,7 @@ fn object(status: &Status) -> Value {
         "revision": status.revision,
         "servers": status.servers,
         "pending": waiting,
+        "pending_unseen": status.waiting_unseen,
         "lost_changes": status.lost.map(|lost| lost.changes),
     })
 }

@@ -162,6 +162,7 @@ fn tell(global: &Global, url: &str, report: &Report) {
         "known": report.known,
         "conflicts": report.conflicts,
         "refused": report.refused,
+        "held": report.held,
         "skipped": report.skipped,
         "pages": report.pages,
     });
@@ -176,6 +177,10 @@ fn tell(global: &Global, url: &str, report: &Report) {
             "changed on both sides (all versions are kept)",
         ),
         (report.refused, "refused by the server (kept here)"),
+        (
+            report.held,
+            "whose author is not approved at the hub yet (goes again with each sync)",
+        ),
         (
             report.skipped,
             "from the server could not be taken (too large or malformed)",

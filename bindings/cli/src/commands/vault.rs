@@ -1,11 +1,11 @@
-//! `vault create`, `vault check`; what concerns slots is in `keys`.
+//! `vault create`, `vault check`; what concerns slots is in `keys` and `rekey`.
 
-use super::{keys, with_session};
+use super::{keys, rekey, with_session};
 use crate::args::{Global, Vault};
 use crate::failure::Failure;
 use crate::output::{count, grouped, line, result, say};
 use crate::secrets;
-use pocketchart_core::access::{AccessError, Guard};
+use pocketchart_core::access::{AccessError, CopyWay, Guard};
 use pocketchart_core::clock::SystemClock;
 use pocketchart_core::crypto::passphrase_hash::DEFAULT_COST;
 use pocketchart_core::vault;
@@ -19,6 +19,11 @@ pub(crate) fn run(global: &Global, command: &Vault) -> Result<ExitCode, Failure>
         Vault::Check { accept_loss } => check(global, *accept_loss),
         Vault::Slots => keys::slots(global),
         Vault::AddSlot { label, kind } => keys::add_slot(global, label, kind),
+        Vault::Rekey => rekey::rekey(global, CopyWay::Pages),
+        Vault::Compact => rekey::rekey(global, CopyWay::Rows),
+        Vault::RemoveSlot { id, keep } => rekey::remove_slot(global, id, keep),
+        Vault::RecoveryCode { keep } => rekey::recovery_code(global, keep),
+        Vault::Wipe(options) => rekey::wipe(global, options),
     }
 }
 
@@ -29,24 +34,7 @@ fn create(global: &Global) -> Result<ExitCode, Failure> {
         return Err(Failure::Access(exists.into()));
     }
     let passphrase = secrets::new_passphrase(global.passphrase_file.as_deref())?;
-    let confirm = |code: &vault::RecoveryCode| {
-        let shown = code.to_text();
-        let words = format!(
-            "Recovery code, shown this once. Write it down and keep it apart from this device:\n\n    {}\n",
-            shown.expose()
-        );
-        // Not `say`: a vault whose code nobody saw could not be recovered, so --quiet does not hide it.
-        if global.json {
-            line(&json!({ "recovery_code": shown.expose() }).to_string());
-        } else {
-            line(&words);
-        }
-        if secrets::is_interactive() && !global.json {
-            secrets::confirm(code)
-        } else {
-            Ok(())
-        }
-    };
+    let confirm = |code: &vault::RecoveryCode| show_code(global, code);
     let guard = Guard::create(
         &home,
         passphrase,
@@ -62,6 +50,26 @@ fn create(global: &Global) -> Result<ExitCode, Failure> {
         &object,
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shows a new recovery code, this once, and on a terminal has it typed back.
+pub(super) fn show_code(global: &Global, code: &vault::RecoveryCode) -> Result<(), Failure> {
+    let shown = code.to_text();
+    let words = format!(
+        "Recovery code, shown this once. Write it down and keep it apart from this device:\n\n    {}\n",
+        shown.expose()
+    );
+    // Not `say`: a vault whose code nobody saw could not be recovered, so --quiet does not hide it.
+    if global.json {
+        line(&json!({ "recovery_code": shown.expose() }).to_string());
+    } else {
+        line(&words);
+    }
+    if secrets::is_interactive() && !global.json {
+        secrets::confirm(code)
+    } else {
+        Ok(())
+    }
 }
 
 fn check(global: &Global, accept_loss: bool) -> Result<ExitCode, Failure> {

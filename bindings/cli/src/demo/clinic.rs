@@ -3,11 +3,13 @@
 use super::device;
 use super::story::failed;
 use crate::failure::Failure;
-use pocketchart_core::access::{AccessError, Guard};
+use pocketchart_core::access::people::{EnrolmentCode, Grant};
+use pocketchart_core::access::{AccessError, AuditEntry, AuditKind, Guard, Role, TrailFilter};
 use pocketchart_core::fhir::Resource;
 use pocketchart_core::fhir::bundle::Writer;
 use pocketchart_core::net::Server;
 use pocketchart_hub::{Hub, HubError};
+use serde_json::{Value, json};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -65,6 +67,56 @@ impl Clinic {
             Some(&self.ca_pem),
             Some(&self.token),
         )?)
+    }
+
+    /// What the operator does on the hub's own machine.
+    async fn operate(&self, path: &str, body: Value) -> Result<Value, Failure> {
+        let url = self.url.replace("/fhir", "/operator");
+        let operator = Server::new(&url, Some(&self.ca_pem), Some(&self.token))?;
+        let answer = operator.post(path, body.to_string()).await?;
+        if answer.status != 200 {
+            return Err(failed("the hub did not do what its operator asked"));
+        }
+        serde_json::from_str(&answer.text).map_err(|_| failed("the hub's answer does not parse"))
+    }
+
+    /// A code for a device.
+    pub(super) async fn enrol(&self, grant: &Grant) -> Result<EnrolmentCode, Failure> {
+        let answer = self.operate("enrol", json!(grant)).await?;
+        let code = answer["code"].as_str().unwrap_or_default();
+        EnrolmentCode::parse(code).map_err(|e| failed(&e.to_string()))
+    }
+
+    /// Lets the device with this fingerprint in.
+    pub(super) async fn approve(&self, fingerprint: &str) -> Result<(), Failure> {
+        self.operate("approve", json!({ "id": fingerprint }))
+            .await?;
+        Ok(())
+    }
+
+    /// The device through which somebody in this role wrote last, as the hub's audit trail has it.
+    pub(super) fn device_of_last_write(
+        &self,
+        person: &str,
+        role: &Role,
+    ) -> Result<Option<String>, Failure> {
+        let mut filter = TrailFilter {
+            kinds: vec![AuditKind::Written],
+            limit: 100,
+            ..TrailFilter::default()
+        };
+        loop {
+            let page = self.guard.trail(&filter)?;
+            let mut entries = page.entries.into_iter().map(|(_, entry)| entry);
+            let is_it = |entry: &AuditEntry| entry.person == person && entry.role == role.name();
+            if let Some(entry) = entries.find(is_it) {
+                return Ok(entry.device);
+            }
+            if page.next.is_none() {
+                return Ok(None);
+            }
+            filter.before = page.next;
+        }
     }
 
     /// Sends `lines` to the hub, as any FHIR client would. Answers with the number of transactions.

@@ -3,7 +3,8 @@
 use super::clinic::Clinic;
 use super::story::failed;
 use crate::failure::Failure;
-use pocketchart_core::access::{AccessError, Guard, PeerId, PeerSettings, Saved};
+use pocketchart_core::access::people::Grant;
+use pocketchart_core::access::{AccessError, Guard, Opening, PeerId, Person, Role, Saved};
 use pocketchart_core::clock::SystemClock;
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::DEFAULT_COST;
@@ -11,11 +12,14 @@ use pocketchart_core::fhir::{Reference, Resource};
 use pocketchart_core::net::Server;
 use pocketchart_core::rng;
 use pocketchart_core::session::{IdleTimes, Session};
-use pocketchart_core::sync::{Report, SyncRun};
-use pocketchart_core::vault::Secret;
+use pocketchart_core::sync::{Joined, Report, SyncRun, join};
+use pocketchart_core::vault::{NewSecret, NewSlot, Secret, With};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// The nurse on the tablet.
+pub(super) const NURSE: &str = "nurse-1";
 
 /// One device.
 pub(super) struct Device {
@@ -27,22 +31,72 @@ pub(super) struct Device {
 }
 
 impl Device {
-    /// Makes the device's vault and tells it about the hub.
-    pub(super) fn create(
+    /// A patient's own phone: makes its vault and joins the hub.
+    pub(super) async fn phone(
         folder: &Path,
-        name: &str,
         clinic: &Clinic,
+        patient: &'static str,
+    ) -> Result<Self, Failure> {
+        let home = folder.join("phone");
+        let guard = create_vault(folder, &home)?;
+        let grant = Grant {
+            name: "phone".into(),
+            patient: Some(patient.into()),
+            facility: None,
+            person: None,
+            role: None,
+        };
+        Self::join(home, guard, clinic, &grant, Some(patient)).await
+    }
+
+    /// A shared tablet with a nurse on it.
+    pub(super) async fn tablet(folder: &Path, clinic: &Clinic) -> Result<Self, Failure> {
+        let home = folder.join("tablet");
+        let guard = create_vault(folder, &home)?;
+        let nurse = NewSlot {
+            label: "Nurse".into(),
+            secret: NewSecret::Passphrase {
+                text: nurses_passphrase(folder)?,
+                cost: DEFAULT_COST,
+                evaluate: false,
+            },
+        };
+        guard
+            .add_person(&Person::new(NURSE), &Role::NURSE, nurse, None)
+            .await?;
+        let grant = Grant {
+            name: "tablet".into(),
+            patient: None,
+            facility: Some("clinic".into()),
+            person: Some(NURSE.into()),
+            role: Some(Role::NURSE),
+        };
+        Self::join(home, guard, clinic, &grant, None).await
+    }
+
+    /// Presents a code, is approved by its fingerprint, and gets a token of its own.
+    async fn join(
+        home: PathBuf,
+        guard: Guard,
+        clinic: &Clinic,
+        grant: &Grant,
         patient: Option<&'static str>,
     ) -> Result<Self, Failure> {
-        let home = folder.join(name);
-        let guard = create_vault(folder, &home)?;
-        let settings = PeerSettings {
-            ca_pem: Some(clinic.ca_pem.clone()),
-            token: Some(clinic.token.clone()),
-            patient: patient.map(str::to_owned),
+        let code = clinic.enrol(grant).await?;
+        let Joined::Waiting { fingerprint } = join(&guard, &code).await? else {
+            return Err(failed("a device came in that nobody approved"));
         };
-        let server = clinic.client()?;
-        let peer = guard.remember_peer(server.url(), &settings)?;
+        clinic.approve(&fingerprint).await?;
+        let Joined::Done { peer, .. } = join(&guard, &code).await? else {
+            return Err(failed("an approved device does not come in"));
+        };
+        let (_, url, settings) = guard
+            .peers()?
+            .into_iter()
+            .next()
+            .ok_or_else(|| failed("the device does not remember the hub"))?;
+        let (ca, token) = (settings.ca_pem.as_deref(), settings.token.as_deref());
+        let server = Server::new(&url, ca, token)?;
         Ok(Self {
             session: session(guard),
             home,
@@ -50,6 +104,21 @@ impl Device {
             peer,
             patient,
         })
+    }
+
+    /// The tablet in the nurse's hands, or back in its keeper's.
+    pub(super) async fn hand_to(&self, person: &Person) -> Result<(), Failure> {
+        let folder = self.home.parent().unwrap_or(&self.home);
+        let secret = Secret::Passphrase(match *person == Person::owner() {
+            true => owners_passphrase(folder)?,
+            false => nurses_passphrase(folder)?,
+        });
+        let opening = Opening {
+            person,
+            with: With::Secret(&secret),
+            gate: None,
+        };
+        Ok(self.session.switch(&opening).await?)
     }
 
     /// The open vault.
@@ -120,9 +189,7 @@ impl Device {
     /// Opens the vault again after [`Device::close`].
     pub(super) fn reopen(&mut self) -> Result<(), Failure> {
         let folder = self.home.parent().unwrap_or(&self.home);
-        let passphrase = fs::read_to_string(passphrase_file(folder))
-            .map_err(Failure::file("reading", folder))?;
-        let secret = Secret::Passphrase(SecretText::new(passphrase));
+        let secret = Secret::Passphrase(owners_passphrase(folder)?);
         self.session = session(Guard::unlock(&self.home, &secret, Arc::new(SystemClock))?);
         Ok(())
     }
@@ -166,15 +233,25 @@ pub(crate) fn create_vault(folder: &Path, home: &Path) -> Result<Guard, Failure>
     if !file.exists() {
         write_private(&file, &rng::make_uuid().map_err(AccessError::from)?)?;
     }
-    let passphrase = fs::read_to_string(&file).map_err(Failure::file("reading", &file))?;
-    let passphrase = SecretText::new(passphrase);
     Guard::create(
         home,
-        passphrase,
+        owners_passphrase(folder)?,
         DEFAULT_COST,
         Arc::new(SystemClock),
         |_| Ok::<_, Failure>(()),
     )
+}
+
+fn owners_passphrase(folder: &Path) -> Result<SecretText, Failure> {
+    let file = passphrase_file(folder);
+    let text = fs::read_to_string(&file).map_err(Failure::file("reading", &file))?;
+    Ok(SecretText::new(text))
+}
+
+/// Another one, for the nurse: the owner's, turned round.
+fn nurses_passphrase(folder: &Path) -> Result<SecretText, Failure> {
+    let turned = owners_passphrase(folder)?.expose().chars().rev().collect();
+    Ok(SecretText::new(turned))
 }
 
 /// Where the demo's passphrase is.

@@ -4,7 +4,7 @@ use super::clinic::{self, Clinic};
 use super::device::{self, Device};
 use super::story::{ensure, failed};
 use crate::failure::Failure;
-use pocketchart_core::access::AccessError;
+use pocketchart_core::access::{AccessError, Person};
 use pocketchart_core::fhir::Resource;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
@@ -24,8 +24,10 @@ const TO_SEND: u32 = 300;
 pub(super) async fn run(
     clinic: &mut Clinic,
     tablet: &mut Device,
+    nurse: &Person,
     patient: &str,
 ) -> Result<Killed, Failure> {
+    tablet.hand_to(nurse).await?;
     for n in 0..TO_SEND {
         tablet.record_blood_pressure(
             &format!("demo-killed-{n}"),

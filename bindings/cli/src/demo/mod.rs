@@ -17,7 +17,8 @@ use crate::failure::Failure;
 use crate::output::{count, grouped, line};
 use clinic::Clinic;
 use convergence::Served;
-use device::Device;
+use device::{Device, NURSE};
+use pocketchart_core::access::{Person, Role};
 use std::path::Path;
 use std::process::ExitCode;
 use story::{Story, ensure};
@@ -71,8 +72,10 @@ async fn tell(folder: &Path, keep: bool) -> Result<(), Failure> {
         count(transactions, "transaction")
     ));
 
-    let phone = Device::create(folder, "phone", &clinic, Some(PHONE_PATIENT))?;
-    let mut tablet = Device::create(folder, "tablet", &clinic, None)?;
+    let phone = Device::phone(folder, &clinic, PHONE_PATIENT).await?;
+    let mut tablet = Device::tablet(folder, &clinic).await?;
+    story.step("A patient's phone and a staff tablet join by a code each, approved by fingerprint");
+    let (nurse, keeper) = (Person::new(NURSE), Person::owner());
     let (to_phone, to_tablet) = (phone.sync().await?, tablet.sync().await?);
     ensure(
         to_tablet.received == total,
@@ -90,8 +93,10 @@ async fn tell(folder: &Path, keep: bool) -> Result<(), Failure> {
 
     clinic.go_offline().await?;
     phone.change_phone_number(PHONE_PATIENT, "555-0100-2026")?;
+    tablet.hand_to(&nurse).await?;
     tablet.record_blood_pressure("demo-blood-pressure", OTHER_PATIENT, 128, 82)?;
     tablet.change_phone_number(OTHER_PATIENT, "555-0177-2026")?;
+    tablet.hand_to(&keeper).await?;
     for device in [&phone, &tablet] {
         ensure(
             device.sync().await.is_err_and(|e| e.exit_code() == 5),
@@ -103,9 +108,9 @@ async fn tell(folder: &Path, keep: bool) -> Result<(), Failure> {
         "what was written offline waits",
     )?;
     story.step(
-        "Both go offline. The phone changes a phone number; the tablet records a blood pressure",
+        "Both go offline. The phone changes a phone number; on the tablet a nurse records a blood pressure,",
     );
-    story.more("and edits another patient. A sync says that it is offline; 1 and 2 changes wait");
+    story.more("edits another patient and hands the tablet back. Offline, a sync says so; 1 and 2 changes wait");
 
     clinic.come_back().await?;
     let (from_phone, from_tablet) = (phone.sync().await?, tablet.sync().await?);
@@ -129,6 +134,17 @@ async fn tell(folder: &Path, keep: bool) -> Result<(), Failure> {
     story.step(
         "Both come back: 1 and 2 changes sent, each once; the phone's change reaches the tablet",
     );
+    let patient = format!("patient-{PHONE_PATIENT}");
+    for (person, role, device) in [
+        (NURSE, Role::NURSE, &tablet),
+        (&patient, Role::PATIENT, &phone),
+    ] {
+        ensure(
+            clinic.device_of_last_write(person, &role)? == Some(device.guard()?.device()?),
+            "the hub's trail names who wrote, whoever had the device when it was sent",
+        )?;
+    }
+    story.more("The hub's trail names the nurse and the patient as authors, in their roles");
 
     let served = Served::all(&clinic).await?;
     served.equals("hub", &clinic.guard, |_| true)?;
@@ -146,7 +162,7 @@ async fn tell(folder: &Path, keep: bool) -> Result<(), Failure> {
         grouped(on_phone)
     ));
 
-    let killed = killed::run(&mut clinic, &mut tablet, OTHER_PATIENT).await?;
+    let killed = killed::run(&mut clinic, &mut tablet, &nurse, OTHER_PATIENT).await?;
     story.step(&format!(
         "A sync is killed (SIGKILL) after {} of {} changes were sent, a second one after {} of {} records came",
         grouped(killed.sent),

@@ -1,14 +1,12 @@
 //! One criterion as SQL.
 
 use super::super::index::{Key, URI, carries_time, cut, text_hash};
+use super::from::Records;
 use super::statement::Statement;
 use super::{Reader, StoreError, is_positive};
 use crate::fhir::params::Parameter;
 use crate::fhir::search::{Condition, Criterion, Decimal, Operand, Prefix, Target, TextMatch};
 use crate::fhir::{Instant, Reference, ResourceId, ResourceType, fold};
-
-/// The clinical time of the row at hand, where the row does not carry it.
-pub(super) const LOOKED_UP_TIME: &str = "(SELECT ms FROM clinical WHERE clinical.rid = d.rid)";
 
 /// A criterion, resolved against the terms and records of this vault.
 #[derive(Debug)]
@@ -301,14 +299,16 @@ impl Filter {
         }
     }
 
-    /// Counts its rows, at most `limit`. `None`: counting would read too much, or it cannot drive.
-    pub(super) fn count_statement(&self, limit: usize) -> Option<Statement> {
+    /// Counts its rows, at most `limit`. `None`: counting would read too much, or it cannot drive. Rows, seen or not: it
+    /// only tells which way is shorter, and nobody is told the number.
+    pub(super) fn count_statement(&self, records: &Records, limit: usize) -> Option<Statement> {
         let drives = is_positive(&self.condition) && self.parameter.is_some();
         if !drives || !self.alternatives.iter().all(|a| a.is_range) {
             return None;
         }
-        let mut statement = Statement::new("SELECT count(*) FROM (SELECT 1 FROM ix d WHERE ");
-        self.push_driver(&mut statement);
+        let mut statement = Statement::new("SELECT count(*) FROM (SELECT 1 FROM ix ");
+        statement.push(records.alias()).push(" WHERE ");
+        self.push_driver(&mut statement, records);
         statement
             .push(" LIMIT ")
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -316,17 +316,18 @@ impl Filter {
         Some(statement)
     }
 
-    /// Its rows, as those that `d` walks.
-    pub(super) fn push_driver(&self, statement: &mut Statement) {
+    /// Its rows, as those that `records` walks.
+    pub(super) fn push_driver(&self, statement: &mut Statement, records: &Records) {
         statement
-            .push("d.p = ")
+            .push(records.alias())
+            .push(".p = ")
             .bind(self.p.unwrap_or(-1))
             .push(" AND ");
-        self.push_alternatives(statement, "d");
+        self.push_alternatives(statement, records.alias());
     }
 
-    /// Whether the record of row `d` meets it. `time` is the SQL of the record's clinical time.
-    pub(super) fn push_condition(&self, statement: &mut Statement, time: &str) {
+    /// Whether the record at hand meets it. `time` is the SQL of the record's clinical time.
+    pub(super) fn push_condition(&self, statement: &mut Statement, records: &Records, time: &str) {
         match &self.condition {
             Condition::Missing(missing) => {
                 let Some(p) = self.p.filter(|_| self.parameter.is_some()) else {
@@ -335,25 +336,22 @@ impl Filter {
                     statement.push(if holds { "1" } else { "0" });
                     return;
                 };
-                statement.push(if *missing {
-                    "d.rid NOT IN "
-                } else {
-                    "d.rid IN "
-                });
+                statement.push(records.rid());
+                statement.push(if *missing { " NOT IN " } else { " IN " });
                 statement
                     .push("(SELECT x.rid FROM ix x WHERE x.p = ")
                     .bind(p)
                     .push(")");
             }
-            Condition::Any(_) => self.push_any(statement, time),
+            Condition::Any(_) => self.push_any(statement, records, time),
             Condition::Not(_) => {
                 statement.push("NOT ");
-                self.push_any(statement, time);
+                self.push_any(statement, records, time);
             }
         }
     }
 
-    fn push_any(&self, statement: &mut Statement, time: &str) {
+    fn push_any(&self, statement: &mut Statement, records: &Records, time: &str) {
         if self.parameter.is_none() {
             statement.push("(rkey.id IN (");
             for (at, id) in self.ids.iter().enumerate() {
@@ -375,10 +373,12 @@ impl Filter {
             statement
                 .push("EXISTS (SELECT 1 FROM ix x WHERE x.p = ")
                 .bind(p);
-            statement.push(&format!(" AND x.rid = d.rid AND {column} = {time} AND "));
+            let rid = records.rid();
+            statement.push(&format!(" AND x.rid = {rid} AND {column} = {time} AND "));
         } else {
             statement
-                .push("d.rid IN (SELECT x.rid FROM ix x WHERE x.p = ")
+                .push(records.rid())
+                .push(" IN (SELECT x.rid FROM ix x WHERE x.p = ")
                 .bind(p)
                 .push(" AND ");
         }

@@ -50,15 +50,15 @@ impl Run<'_, '_> {
         if let Some(by_id) = self.filters.iter().find(|filter| filter.is_of_ids()) {
             let mut statements = Vec::new();
             for id in by_id.ids() {
+                let mut rows = Statement::new("(SELECT rid FROM rkey WHERE type = ");
+                rows.bind(self.query.kind.number());
+                rows.push(" AND id = ").bind(id.clone()).push(")");
                 let mut statement = Statement::new(COLUMNS);
-                statement
-                    .push(" FROM (SELECT rid FROM rkey WHERE type = ")
-                    .bind(self.query.kind.number());
-                statement.push(" AND id = ").bind(id.clone());
-                statement.push(") d CROSS JOIN rkey ON rkey.rid = d.rid CROSS JOIN body ON body.rid = d.rid WHERE 1");
+                self.records.push_from(&mut statement, &rows);
+                let time = self.records.looked_up_time();
                 for filter in &self.filters {
                     statement.push(" AND ");
-                    filter.push_condition(&mut statement, super::filter::LOOKED_UP_TIME);
+                    filter.push_condition(&mut statement, &self.records, &time);
                 }
                 statements.push(statement);
             }

@@ -9,6 +9,7 @@
 //! builds no temporary tree for it.
 
 mod filter;
+mod from;
 mod gathered;
 mod ordered;
 mod sort;
@@ -20,9 +21,10 @@ use crate::fhir::params::ParameterKind;
 use crate::fhir::search::{Condition, Include, Query, Target};
 use crate::fhir::{Instant, Resource};
 use filter::Filter;
+use from::Records;
 use serde::{Deserialize, Serialize};
 use sort::SortValue;
-use statement::Statement;
+pub(super) use statement::Statement;
 
 /// Matches a driving criterion may have to be gathered and sorted rather than walked in the order of the sort.
 const FEW: usize = 2_000;
@@ -136,11 +138,19 @@ impl Reader<'_> {
             let Some(p) = self.parameter(include.source, include.parameter)? else {
                 continue;
             };
-            let sql = "SELECT rid FROM ix WHERE p = ?1 AND v = ?2 ORDER BY o, rid";
-            let mut statement = self.connection.prepare_cached(sql)?;
+            let sources = Records::of(self, include.source, "s")?;
+            if sources.is_nothing() {
+                continue;
+            }
             for record in page {
-                let found = statement.query_map((p, record.rid), |row| row.get::<_, i64>(0))?;
-                rids.extend(found.collect::<Result<Vec<_>, _>>()?);
+                let mut statement = Statement::new("SELECT s.rid");
+                sources.push_from(&mut statement, &Statement::new("ix"));
+                statement.push(" AND s.p = ").bind(p).push(" AND s.v = ");
+                statement.bind(record.rid).push(" ORDER BY s.o, s.rid");
+                statement.each(self, None, |row| {
+                    rids.push(row.get(0)?);
+                    Ok(true)
+                })?;
             }
         }
         let mut seen: Vec<i64> = page.iter().map(|record| record.rid).collect();
@@ -164,7 +174,12 @@ impl Reader<'_> {
         let mut rids = Vec::new();
         for name in sort::references(&resource, include.parameter) {
             if include.target.is_none_or(|kind| kind == name.kind) {
-                rids.extend(self.rid(record.name.peer.0, &name)?);
+                let rid = self.rid(record.name.peer.0, &name)?;
+                if let Some(rid) = rid
+                    && self.may_see(rid, name.kind)?
+                {
+                    rids.push(rid);
+                }
             }
         }
         Ok(rids)
@@ -176,6 +191,8 @@ struct Run<'r, 'c> {
     reader: &'r Reader<'c>,
     query: &'r Query,
     filters: Vec<Filter>,
+    /// What is walked over: `d`.
+    records: Records,
     /// Plans of the statements, where they are asked for.
     plans: Option<Vec<String>>,
 }
@@ -206,6 +223,7 @@ impl<'r, 'c> Run<'r, 'c> {
             reader,
             query,
             filters,
+            records: Records::of(reader, query.kind, "d")?,
             plans: None,
         })
     }
@@ -279,7 +297,7 @@ impl<'r, 'c> Run<'r, 'c> {
     fn best_driver(&mut self) -> Result<Option<usize>, StoreError> {
         let mut best: Option<(usize, usize)> = None;
         for at in 0..self.filters.len() {
-            let Some(count) = self.filters[at].count_statement(FEW + 1) else {
+            let Some(count) = self.filters[at].count_statement(&self.records, FEW + 1) else {
                 continue;
             };
             let count = usize::try_from(self.number(count)?).unwrap_or(usize::MAX);
@@ -303,7 +321,7 @@ impl<'r, 'c> Run<'r, 'c> {
 
     /// Whether a criterion can never hold, so that nothing needs to be read.
     fn is_empty(&self) -> bool {
-        self.filters.iter().any(Filter::is_never)
+        self.records.is_nothing() || self.filters.iter().any(Filter::is_never)
     }
 
     fn number(&mut self, statement: Statement) -> Result<i64, StoreError> {
@@ -316,17 +334,16 @@ impl<'r, 'c> Run<'r, 'c> {
         statement: &mut Statement,
         driver: Option<usize>,
     ) -> Result<(), StoreError> {
-        statement.push(
-            " FROM ix d CROSS JOIN rkey ON rkey.rid = d.rid CROSS JOIN body ON body.rid = d.rid",
-        );
+        let records = &self.records;
+        records.push_from(statement, &Statement::new("ix"));
         let time = match driver {
             Some(at) => {
-                statement.push(" WHERE ");
-                self.filters[at].push_driver(statement);
+                statement.push(" AND ");
+                self.filters[at].push_driver(statement, records);
                 if self.filters[at].carries_time() {
-                    "d.o"
+                    format!("{}.o", records.alias())
                 } else {
-                    filter::LOOKED_UP_TIME
+                    records.looked_up_time()
                 }
             }
             None => {
@@ -335,14 +352,14 @@ impl<'r, 'c> Run<'r, 'c> {
                     Some(updated) => self.reader.parameter(self.query.kind, updated)?,
                     None => None,
                 };
-                statement.push(" WHERE d.p = ").bind(p.unwrap_or(-1));
-                filter::LOOKED_UP_TIME
+                statement.push(" AND d.p = ").bind(p.unwrap_or(-1));
+                records.looked_up_time()
             }
         };
         for (at, filter) in self.filters.iter().enumerate() {
             if Some(at) != driver {
                 statement.push(" AND ");
-                filter.push_condition(statement, time);
+                filter.push_condition(statement, records, &time);
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::sort::{SortValue, value_of};
 use super::statement::{Statement, key_at};
-use super::{Hit, Position, Run, StoreError, filter};
+use super::{Hit, Position, Run, StoreError};
 use crate::fhir::Resource;
 use crate::fhir::extract;
 use crate::fhir::params::{Parameter, Profile};
@@ -76,15 +76,14 @@ impl Run<'_, '_> {
             .reader
             .parameter(self.query.kind, parameter)?
             .unwrap_or(-1);
-        let mut valued = Statement::new(
-            "SELECT d.v, d.rid, rkey.id FROM ix d CROSS JOIN rkey ON rkey.rid = d.rid",
-        );
-        valued
-            .push(" CROSS JOIN body ON body.rid = d.rid WHERE d.p = ")
-            .bind(p);
+        let mut valued = Statement::new("SELECT d.v, d.rid, rkey.id");
+        let records = &self.records;
+        records.push_from(&mut valued, &Statement::new("ix"));
+        valued.push(" AND d.p = ").bind(p);
+        let time = records.looked_up_time();
         for filter in &self.filters {
             valued.push(" AND ");
-            filter.push_condition(&mut valued, filter::LOOKED_UP_TIME);
+            filter.push_condition(&mut valued, records, &time);
         }
         let mut missing = Statement::new(&format!("SELECT {NO_TIME} AS none, d.rid, rkey.id"));
         self.push_matches(&mut missing, None)?;

@@ -7,32 +7,32 @@ use rusqlite::types::{Value, ValueRef};
 
 /// A statement and the values of its `?`s.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Statement {
+pub(in crate::store) struct Statement {
     sql: String,
     values: Vec<Value>,
 }
 
 impl Statement {
-    pub(super) fn new(sql: &str) -> Self {
+    pub(in crate::store) fn new(sql: &str) -> Self {
         Self {
             sql: sql.to_owned(),
             values: Vec::new(),
         }
     }
 
-    pub(super) fn push(&mut self, sql: &str) -> &mut Self {
+    pub(in crate::store) fn push(&mut self, sql: &str) -> &mut Self {
         self.sql.push_str(sql);
         self
     }
 
     /// A value, as `?`.
-    pub(super) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
+    pub(in crate::store) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
         self.sql.push('?');
         self.values.push(value.into());
         self
     }
 
-    pub(super) fn bind_key(&mut self, key: &Key) -> &mut Self {
+    pub(in crate::store) fn bind_key(&mut self, key: &Key) -> &mut Self {
         match key {
             Key::Integer(n) => self.bind(*n),
             Key::Real(n) => self.bind(*n),
@@ -41,7 +41,7 @@ impl Statement {
     }
 
     /// The same, with `@` replaced by an alias.
-    pub(super) fn with_alias(&self, alias: &str) -> Self {
+    pub(in crate::store) fn with_alias(&self, alias: &str) -> Self {
         Self {
             sql: self.sql.replace('@', alias),
             values: self.values.clone(),
@@ -49,14 +49,14 @@ impl Statement {
     }
 
     /// Another statement's text and values, in place.
-    pub(super) fn append(&mut self, other: &Self) -> &mut Self {
+    pub(in crate::store) fn append(&mut self, other: &Self) -> &mut Self {
         self.sql.push_str(&other.sql);
         self.values.extend(other.values.iter().cloned());
         self
     }
 
     /// Runs it; `take` gets each row, and stops by answering `false`.
-    pub(super) fn each(
+    pub(in crate::store) fn each(
         &self,
         reader: &Reader<'_>,
         plans: Option<&mut Vec<String>>,
@@ -81,7 +81,7 @@ impl Statement {
     }
 
     /// The one number it answers with.
-    pub(super) fn number(
+    pub(in crate::store) fn number(
         &self,
         reader: &Reader<'_>,
         plans: Option<&mut Vec<String>>,

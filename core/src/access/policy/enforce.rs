@@ -1,0 +1,332 @@
+//! The decision at work: what a guard may see and do, and how a policy comes into force.
+
+use super::decide::{Asked, InForce, Refusal};
+use super::model::{Action, Policy, VaultAction};
+use super::signed::{BadPolicy, read_policy, sign_policy};
+use crate::access::audit::AuditKind;
+use crate::access::{AccessError, Actor, Guard, Role};
+use crate::crypto::sign::PublicKey;
+use crate::fhir::compartment::patients_of;
+use crate::fhir::{Reference, Resource, ResourceType, json};
+use crate::store::{Durability, PeerId, RecordName, Refused, StoreError, Tx, View};
+use std::sync::{Arc, PoisonError};
+
+/// Where the signed text lies: in the store, since panels can be larger than a header may be.
+const INSTALLED: &str = "policy";
+
+/// A write, before it is judged.
+pub(in crate::access) struct Wish<'a> {
+    pub(in crate::access) name: RecordName,
+    /// `None`: it shall be deleted.
+    pub(in crate::access) new: Option<&'a Resource<'a>>,
+    /// By whose role it is judged.
+    pub(in crate::access) actor: &'a Actor,
+    /// It is conditional on the version that stands there.
+    pub(in crate::access) expects_version: bool,
+}
+
+/// What became of a wish that was not refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::access) enum Judged {
+    /// A rule allows it; empty: no policy limits the actor.
+    Allowed(String),
+    /// It shall delete what is not there, or what the actor may not read, which is the same.
+    Absent,
+}
+
+impl Guard {
+    /// The policy in force.
+    pub(in crate::access) fn in_force(&self) -> Arc<InForce> {
+        let policy = self.shared.policy.read();
+        Arc::clone(&policy.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The policy in force; `None`: the installed one cannot be read.
+    pub fn policy(&self) -> Option<Policy> {
+        self.in_force().policy().cloned()
+    }
+
+    /// What this person may see where `action` is done.
+    pub(in crate::access) fn view(&self, action: Action) -> View {
+        self.in_force().view(&self.actor, action)
+    }
+
+    /// Whether this person may do that with the vault. A refusal is written to the trail.
+    ///
+    /// # Errors
+    /// [`AccessError::NotAllowed`].
+    pub fn must(&self, action: VaultAction) -> Result<(), AccessError> {
+        self.noted(self.in_force().may_vault(&self.actor, action))
+    }
+
+    /// Whether this person may do that on any record of the type. A refusal is written to the trail.
+    pub(in crate::access) fn must_at_all(
+        &self,
+        action: Action,
+        kind: ResourceType,
+    ) -> Result<(), AccessError> {
+        self.noted(self.in_force().may_at_all(&self.actor, action, kind))
+    }
+
+    /// As [`Guard::must_at_all`], for records of some type.
+    pub(in crate::access) fn must_somewhere(&self, action: Action) -> Result<(), AccessError> {
+        self.noted(self.in_force().may_somewhere(&self.actor, action))
+    }
+
+    /// As [`Guard::must_at_all`], within a transaction, where nothing can be written to the trail. Answers with the action.
+    pub(in crate::access) fn may_at_all(
+        &self,
+        action: Action,
+        kind: ResourceType,
+    ) -> Result<Action, AccessError> {
+        self.in_force().may_at_all(&self.actor, action, kind)?;
+        Ok(action)
+    }
+
+    fn noted(&self, decided: Result<(), Box<Refusal>>) -> Result<(), AccessError> {
+        let Err(refusal) = decided else { return Ok(()) };
+        self.note_refusal(&refusal)?;
+        Err(refusal.into())
+    }
+
+    /// Writes to the trail that something was refused, and by which rule.
+    pub(in crate::access) fn note_refusal(&self, refusal: &Refusal) -> Result<(), AccessError> {
+        self.note_refused(&refusal.what, &refusal.to_string())
+    }
+
+    /// Judges the writes of one transaction, in their order, before any of them is stored.
+    ///
+    /// # Errors
+    /// The index of the first that is not allowed.
+    pub(in crate::access) fn judge(
+        &self,
+        tx: &Tx<'_>,
+        import: bool,
+        wishes: &[Wish<'_>],
+    ) -> Result<Vec<Judged>, (usize, AccessError)> {
+        let in_force = self.in_force();
+        let mut judged = Vec::with_capacity(wishes.len());
+        for (at, wish) in wishes.iter().enumerate() {
+            let one = || {
+                let standing = tx.standing(&wish.name)?;
+                let old = standing.as_ref().map(|record| record.text.as_str());
+                let slot = &wish.name.reference;
+                let is_booked = wishes.iter().any(|other| books(other.new, slot));
+                judge_one(&in_force, import, wish, old, is_booked)
+            };
+            judged.push(one().map_err(|error| (at, error))?);
+        }
+        Ok(judged)
+    }
+
+    /// Judges one write that a hub takes: by the role of those who wrote it. `old`: the text that stands there.
+    ///
+    /// Where several had a part in it, one of them must be allowed all of it, and the last one, whose bytes these are,
+    /// must be allowed to change that record.
+    ///
+    /// # Errors
+    /// [`AccessError::NotAllowed`], or what a write to nothing would be answered with.
+    pub(in crate::access) fn judge_served(
+        &self,
+        wish: &Wish<'_>,
+        authors: &[&Actor],
+        old: Option<&str>,
+        is_booked: bool,
+    ) -> Result<Judged, AccessError> {
+        let in_force = self.in_force();
+        let judged = |actor| {
+            let wish = Wish {
+                actor,
+                name: wish.name.clone(),
+                ..*wish
+            };
+            judge_one(&in_force, false, &wish, old, is_booked)
+        };
+        let Some((last, before)) = authors.split_last() else {
+            return judged(wish.actor);
+        };
+        match judged(last) {
+            Err(AccessError::NotAllowed(refusal)) if refusal.why.is_about_a_part() => {
+                let others = before.iter().map(|actor| judged(actor));
+                let allowed = others.into_iter().find_map(Result::ok);
+                allowed.ok_or(AccessError::NotAllowed(refusal))
+            }
+            other => other,
+        }
+    }
+
+    /// Puts a signed policy into force. It must be newer than the one that is.
+    ///
+    /// # Errors
+    /// [`AccessError::Policy`]; the one before stays in force.
+    pub fn install_policy(&self, signed: &str) -> Result<u64, AccessError> {
+        self.must(VaultAction::Policy)?;
+        let policy = read_policy(&self.policy_authority()?, signed)?;
+        let (found, in_force) = (policy.version, self.in_force());
+        // What is shipped gives way to any that is installed, of whatever version.
+        let is_shipped = self.installed_policy()?.is_none();
+        if !is_shipped && found <= in_force.version() {
+            return Err(BadPolicy::NotNewer {
+                found,
+                current: in_force.version(),
+            }
+            .into());
+        }
+        self.audited(AuditKind::Policy, &format!("version {found}"), |guard| {
+            let stored = guard.write(Durability::Full, |tx| tx.set_secret(INSTALLED, signed))?;
+            let mut policy_in_force = guard
+                .shared
+                .policy
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            *policy_in_force = Arc::new(InForce::new(policy));
+            Ok::<_, AccessError>(((), Some(stored.1)))
+        })?;
+        Ok(found)
+    }
+
+    /// Signs a policy's text as this vault's authority and puts it into force.
+    ///
+    /// # Errors
+    /// [`AccessError`]; the one before stays in force.
+    pub fn sign_and_install_policy(&self, text: &str) -> Result<u64, AccessError> {
+        self.must(VaultAction::Policy)?;
+        Policy::parse(text).map_err(BadPolicy::from)?;
+        let signed = sign_policy(&self.authority_key()?, text);
+        self.install_policy(&signed)
+    }
+
+    /// Reads the installed policy, when the vault is opened. One that cannot be read closes the vault to all but the
+    /// owner; it never opens it by falling back.
+    pub(in crate::access) fn load_policy(&self) -> Result<(), AccessError> {
+        let Some(signed) = self.installed_policy()? else {
+            return Ok(());
+        };
+        let read = read_policy(&self.policy_authority()?, &signed);
+        let in_force = read.map_or_else(|_| InForce::unreadable(), InForce::new);
+        let mut policy = self
+            .shared
+            .policy
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *policy = Arc::new(in_force);
+        Ok(())
+    }
+
+    fn installed_policy(&self) -> Result<Option<String>, AccessError> {
+        self.read(|reader| reader.secret(INSTALLED))
+    }
+
+    /// Whose signature a policy needs: the hub's that this vault joined, else its own.
+    fn policy_authority(&self) -> Result<PublicKey, AccessError> {
+        match self.authority()? {
+            Some(joined) => Ok(joined),
+            None => Ok(self.authority_key()?.public()),
+        }
+    }
+}
+
+/// The shipped policy, at work.
+pub(in crate::access) fn shipped() -> InForce {
+    Policy::shipped().map_or_else(|_| InForce::unreadable(), InForce::new)
+}
+
+fn judge_one(
+    in_force: &InForce,
+    import: bool,
+    wish: &Wish<'_>,
+    standing: Option<&str>,
+    is_booked: bool,
+) -> Result<Judged, AccessError> {
+    if wish.actor.role == Role::OWNER {
+        return Ok(Judged::Allowed(String::new()));
+    }
+    let kind = wish.name.reference.kind;
+    let damaged = |_| StoreError::DamagedValue {
+        what: "body",
+        row: 0,
+    };
+    let old = standing.map(Resource::parse_text);
+    let old = old.transpose().map_err(damaged)?;
+    // What the actor may not read is not there: asked as if it were not, and refused as if it were not.
+    let view = in_force.view(wish.actor, Action::Read);
+    let is_seen = |old: &Resource<'_>| view.shows(wish.name.peer, kind, &patients_of(old));
+    let is_hidden = old.as_ref().is_some_and(|old| !is_seen(old));
+    let old = old.filter(|_| !is_hidden);
+    let action = match (import, &old, wish.new) {
+        (true, ..) => Action::Import,
+        (_, None, Some(_)) => Action::Create,
+        (_, Some(_), Some(_)) => Action::Update,
+        (_, _, None) => Action::Delete,
+    };
+    let asked = Asked {
+        action,
+        kind,
+        peer: wish.name.peer,
+        old: old.as_ref(),
+        new: wish.new,
+        is_booked,
+    };
+    if action == Action::Delete {
+        in_force.may_at_all(wish.actor, action, kind)?;
+        if old.is_none() {
+            return Ok(Judged::Absent);
+        }
+    }
+    let rule = in_force.may_write(wish.actor, &asked)?;
+    if !is_hidden {
+        return Ok(Judged::Allowed(rule.to_owned()));
+    }
+    let name = wish.name.reference.clone();
+    if wish.expects_version {
+        return Err(Refused::Stale {
+            name,
+            current: None,
+        }
+        .into());
+    }
+    // An id that is taken cannot be given twice; this much a person learns who guesses it.
+    Err(in_force.taken(wish.actor, &asked).into())
+}
+
+/// Whether what is written is an Appointment that takes place and names this Slot. It is judged by itself.
+pub(in crate::access) fn books(new: Option<&Resource<'_>>, slot: &Reference) -> bool {
+    let Some(appointment) = new.filter(|new| new.kind().name() == "Appointment") else {
+        return false;
+    };
+    let status = appointment.member("status").and_then(json::string);
+    let is_off = matches!(
+        status.as_deref(),
+        Some("cancelled" | "entered-in-error" | "noshow")
+    );
+    let named = appointment
+        .member("slot")
+        .map(json::items)
+        .unwrap_or_default();
+    !is_off
+        && named.into_iter().any(|one| {
+            let members = json::members(one.get()).unwrap_or_default();
+            let reference = members.iter().find(|(name, _)| name == "reference");
+            let text = reference.and_then(|(_, value)| json::string(value));
+            text.is_some_and(|text| Reference::parse(&text).as_ref() == Ok(slot))
+        })
+}
+
+impl<'a> Wish<'a> {
+    /// A write on the first server.
+    pub(in crate::access) fn served(
+        name: &Reference,
+        new: Option<&'a Resource<'a>>,
+        actor: &'a Actor,
+    ) -> Self {
+        Self {
+            name: RecordName {
+                peer: PeerId::FIRST,
+                reference: name.clone(),
+            },
+            new,
+            actor,
+            expects_version: false,
+        }
+    }
+}

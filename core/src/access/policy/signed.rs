@@ -1,0 +1,37 @@
+//! A policy as it is handed on: signed by the authority that a vault trusts, and never older than the one before.
+
+use super::model::{InvalidPolicy, Policy};
+use crate::crypto::sign::{self, BadSignature, PublicKey, SigningKey, Statement};
+
+/// Why a policy was not installed. The one before stays in force.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadPolicy {
+    /// Not signed by the authority of this vault.
+    #[error("the policy is not signed by the authority of this vault")]
+    Signature(#[from] BadSignature),
+    /// The text is no policy.
+    #[error(transparent)]
+    Invalid(#[from] InvalidPolicy),
+    /// A newer one is in force.
+    #[error("version {found} of the policy is not newer than version {current}, which is in force")]
+    NotNewer {
+        /// In the text.
+        found: u64,
+        /// In force.
+        current: u64,
+    },
+}
+
+/// Signs the text of a policy.
+pub fn sign_policy(key: &SigningKey, text: &str) -> String {
+    sign::state(key, Statement::Policy, text)
+}
+
+/// The policy in a signed text.
+///
+/// # Errors
+/// [`BadPolicy`].
+pub fn read_policy(authority: &PublicKey, signed: &str) -> Result<Policy, BadPolicy> {
+    let text = sign::read(authority, Statement::Policy, signed)?;
+    Ok(Policy::parse(&text)?)
+}

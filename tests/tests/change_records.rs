@@ -1,0 +1,492 @@
+//! Each change is its author's, whoever is logged in when it goes up, and nobody else's. On real sockets.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use axum::http::{HeaderMap, Uri};
+use pocketchart_core::access::people::{Application, MemberKey};
+use pocketchart_core::access::{AuditEntry, AuditKind, EditState, Guard, Person, Role};
+use pocketchart_core::access::{device_id, fingerprint};
+use pocketchart_core::crypto::sign::{self, SigningKey, Statement};
+use pocketchart_core::fhir::bundle::Writer;
+use pocketchart_core::fhir::outcome;
+use pocketchart_core::net::{Answer, Server};
+use pocketchart_core::rng;
+use pocketchart_tests::staff::*;
+use pocketchart_tests::*;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::sync::{Arc, Mutex};
+
+const NURSE: &str = "nurse-1";
+const PHYSICIAN: &str = "physician-1";
+
+/// Who wrote a record on the hub, by its audit trail: person, role, device.
+fn writers(hub: &TestHub, what: &str) -> Vec<(String, String, Option<String>)> {
+    let written = trail(&hub.guard)
+        .into_iter()
+        .filter(|entry| entry.kind == AuditKind::Written);
+    written
+        .filter(|entry| entry.what == what)
+        .map(|entry| (entry.person, entry.role, entry.device))
+        .collect()
+}
+
+fn denials(hub: &TestHub) -> Vec<AuditEntry> {
+    let mut entries = trail(&hub.guard);
+    entries.retain(|entry| entry.kind == AuditKind::Denied);
+    entries
+}
+
+/// A tablet with a nurse and a physician, joined; in the owner's hands.
+async fn staffed(hub: &TestHub) -> Device {
+    let home = tempfile::tempdir().unwrap();
+    let (guard, _) = make_vault(home.path());
+    add_member(&guard, NURSE, Role::NURSE).await;
+    add_member(&guard, PHYSICIAN, Role::PHYSICIAN).await;
+    hub.joined_with(guard, home, &tablet_grant()).await
+}
+
+async fn in_hands(mut tablet: Device, person: &str) -> Device {
+    tablet.guard = switch(&tablet.guard, person).await;
+    tablet
+}
+
+const STAFF: [(&str, Role); 2] = [(NURSE, Role::NURSE), (PHYSICIAN, Role::PHYSICIAN)];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_nurse_logged_in_a_physicians_waiting_change_is_the_physicians() {
+    let hub = TestHub::start().await;
+    let tablet = in_hands(staffed(&hub).await, PHYSICIAN).await;
+    tablet.put(&patient("a", "1"));
+    let tablet = in_hands(tablet, NURSE).await;
+    tablet.put(&patient("b", "1"));
+
+    // Nobody has approved them yet: their changes wait, and are not refused for good.
+    let report = tablet.sync().await;
+    assert_eq!((report.sent, report.held, report.refused), (0, 2, 0));
+    assert_eq!(tablet.state("Patient/a"), Some(EditState::Waiting));
+    let held = tablet.guard.pending(None).unwrap();
+    assert!(held.iter().all(|p| p.sent.is_none()));
+    assert_eq!(held[0].refusal.as_deref(), Some("author-not-approved"));
+    // Capture stays open meanwhile.
+    tablet.put(&patient("b", "2"));
+    assert_eq!(tablet.sync().await.held, 2);
+    let denied = denials(&hub);
+    assert!(
+        denied
+            .iter()
+            .all(|e| e.rule.as_deref() == Some("author-not-approved"))
+    );
+    assert!(!denied.is_empty());
+
+    hub.approve_members(&STAFF).await;
+    let report = tablet.sync().await;
+    assert_eq!((report.sent, report.held), (2, 0));
+    assert!(tablet.guard.pending(None).unwrap().is_empty());
+    let device = tablet.guard.device().unwrap();
+    let of = |person: &str, role: &str| vec![(person.into(), role.into(), Some(device.clone()))];
+    assert_eq!(writers(&hub, "Patient/a"), of(PHYSICIAN, "physician"));
+    assert_eq!(writers(&hub, "Patient/b"), of(NURSE, "nurse"));
+    assert!(
+        hub.client()
+            .get("Patient/b")
+            .await
+            .unwrap()
+            .text
+            .contains("\"2\"")
+    );
+
+    // The device takes their roles from the certificates it got.
+    let people = tablet.guard.people().unwrap();
+    assert!(people.iter().filter(|p| !p.certificate.is_empty()).count() == 2);
+    assert_eq!(tablet.guard.actor().role, Role::NURSE);
+    let tablet = in_hands(tablet, PHYSICIAN).await;
+    assert_eq!(tablet.guard.actor().facility.as_deref(), Some("north"));
+
+    // A deletion is somebody's too.
+    tablet.guard.delete(&name("Patient/b")).unwrap();
+    let tablet = in_hands(tablet, NURSE).await;
+    assert_eq!(tablet.sync().await.sent, 1);
+    assert_eq!(
+        writers(&hub, "delete Patient/b"),
+        of(PHYSICIAN, "physician")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_authors_of_one_record_both_stand_for_it() {
+    let hub = TestHub::start().await;
+    let tablet = in_hands(staffed(&hub).await, PHYSICIAN).await;
+    tablet.put(&patient("a", "1"));
+    let tablet = in_hands(tablet, NURSE).await;
+    tablet.put(&patient("a", "2"));
+    tablet.put(&patient("a", "3"));
+    let pending = tablet.guard.pending(None).unwrap();
+    assert_eq!((pending[0].changes, pending[0].records.len()), (3, 2));
+    tablet.sync().await;
+    // One of the two is not enough.
+    hub.approve_members(&STAFF[..1]).await;
+    assert_eq!(tablet.sync().await.held, 1);
+    hub.approve_members(&STAFF).await;
+    assert_eq!(tablet.sync().await.sent, 1);
+    let people: Vec<String> = writers(&hub, "Patient/a")
+        .into_iter()
+        .map(|w| w.0)
+        .collect();
+    assert_eq!(people, [PHYSICIAN, NURSE]);
+    assert!(tablet.text("Patient/a").unwrap().contains("\"3\""));
+}
+
+/// What is written while an earlier change is under way does not know its version yet; it names that change instead.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_during_a_push_is_taken_on_top_of_it() {
+    let hub = TestHub::start().await;
+    let tablet = in_hands(staffed(&hub).await, NURSE).await;
+    tablet.sync().await;
+    hub.approve_members(&STAFF).await;
+    tablet.put(&patient("old", "1"));
+    tablet.sync().await;
+    for (lost, round) in [(true, 2), (false, 4)] {
+        tablet.put(&patient("old", &round.to_string()));
+        let bundle = tablet.guard.pending(None).unwrap();
+        tablet.guard.mark_sent(&bundle).unwrap();
+        if lost {
+            let one = &bundle[0];
+            let (mine, base) = (one.mine.as_deref().unwrap(), one.base_version.as_deref());
+            let path = one.name.reference.to_string();
+            let change = one.records.join(",");
+            let sent = tablet.server.put_signed(&path, mine, base, Some(&change));
+            assert_eq!(sent.await.unwrap().status, 200);
+        }
+        // Two edits, of which the second says nothing about the first.
+        tablet.put(&patient("old", "half"));
+        tablet.put(&patient("old", &(round + 1).to_string()));
+        let report = tablet.sync().await;
+        assert_eq!((report.sent, report.refused, report.conflicts), (2, 0, 0));
+        let there = hub.client().get("Patient/old").await.unwrap();
+        assert_eq!(tablet.text("Patient/old").unwrap(), there.text);
+        assert!(there.text.contains(&format!("\"{}\"}}]", round + 1)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_member_is_refused_from_then_on_and_the_work_stays() {
+    let hub = TestHub::start().await;
+    let tablet = in_hands(staffed(&hub).await, PHYSICIAN).await;
+    tablet.sync().await;
+    hub.approve_members(&STAFF).await;
+    tablet.put(&patient("a", "1"));
+    assert_eq!(tablet.sync().await.sent, 1);
+    tablet.put(&patient("a", "2"));
+    let people = hub.people().await;
+    let members = people["members"].as_array().unwrap();
+    let physician = members.iter().find(|m| m["person"] == PHYSICIAN).unwrap();
+    hub.revoke(physician["id"].as_str().unwrap()).await;
+    let tablet = in_hands(tablet, NURSE).await;
+    tablet.put(&patient("b", "1"));
+    let report = tablet.sync().await;
+    assert_eq!((report.sent, report.refused), (1, 1));
+    assert_eq!(tablet.state("Patient/a"), Some(EditState::Refused));
+    let kept = tablet.guard.pending(None).unwrap();
+    assert_eq!(
+        kept[0].refusal.as_deref(),
+        Some("403 forbidden author-revoked")
+    );
+    assert!(kept[0].mine.as_deref().unwrap().contains("\"2\""));
+    assert!(
+        hub.client()
+            .get("Patient/a")
+            .await
+            .unwrap()
+            .text
+            .contains("\"1\"}]")
+    );
+    // On the device the role is gone with the next opening.
+    let tablet = in_hands(tablet, PHYSICIAN).await;
+    assert_eq!(tablet.guard.actor().role, Role::named("removed"));
+    // Somebody else may stand for the same words.
+    let tablet = in_hands(tablet, NURSE).await;
+    let text = tablet.text("Patient/a").unwrap();
+    tablet.put(&text);
+    let pending = tablet.guard.pending(None).unwrap();
+    assert_eq!(pending[0].state, EditState::Waiting);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patients_own_phone_writes_as_that_patient() {
+    let hub = TestHub::start().await;
+    hub.client()
+        .put("Patient/p1", &patient("p1", "1"), None)
+        .await
+        .unwrap();
+    let phone = hub.joined(&phone_grant("p1")).await;
+    assert_eq!(phone.patient.as_deref(), Some("p1"));
+    phone.sync().await;
+    let text = phone
+        .text("Patient/p1")
+        .unwrap()
+        .replace("\"1\"}]", "\"2\"}]");
+    phone.put(&text);
+    assert_eq!(phone.sync().await.sent, 1);
+    let (person, role, device) = writers(&hub, "Patient/p1").pop().unwrap();
+    assert_eq!((person.as_str(), role.as_str()), ("patient-p1", "patient"));
+    assert_eq!(device, Some(phone.guard.device().unwrap()));
+}
+
+/// A device that a forger holds, token and all: keys of its own, and records made by hand.
+struct Forger {
+    server: Server,
+    device: String,
+    nurse: SigningKey,
+    physician: SigningKey,
+}
+
+const VAULT: [u8; 16] = [7; 16];
+
+impl Forger {
+    async fn joined(hub: &TestHub) -> Self {
+        let make = || SigningKey::make_random().unwrap();
+        let (device, nurse, physician) = (make(), make(), make());
+        let member = |person, key: &SigningKey| MemberKey {
+            person: Person::new(person),
+            key: key.public(),
+        };
+        let members = vec![member(NURSE, &nurse), member(PHYSICIAN, &physician)];
+        let code = hub.code(&tablet_grant()).await;
+        let application = Application::state(&device, &code, &VAULT, members);
+        let body = json!({ "application": application }).to_string();
+        let nobody = hub.client_with_token(None);
+        assert_eq!(
+            nobody.post("$enrol", body.clone()).await.unwrap().status,
+            202
+        );
+        hub.approve(&fingerprint(&device.public()), None).await;
+        let answer = nobody.post("$enrol", body).await.unwrap();
+        let answer: Value = serde_json::from_str(&answer.text).unwrap();
+        hub.approve_members(&STAFF).await;
+        Self {
+            server: hub.client_with_token(answer["token"].as_str()),
+            device: device_id(&device.public()),
+            nurse,
+            physician,
+        }
+    }
+
+    /// What the nurse would honestly sign.
+    fn honest(&self, record: &str, text: Option<&str>, base: Option<&str>) -> Value {
+        json!({
+            "v": 1,
+            "change": rng::make_uuid().unwrap(),
+            "vault": hex(&VAULT),
+            "device": self.device,
+            "author": NURSE,
+            "key": self.nurse.public(),
+            "sequence": 1,
+            "peer": 1,
+            "record": record,
+            "base": base,
+            "after": null,
+            "sha256": text.map(|text| hex(&Sha256::digest(text))),
+            "lease": null,
+        })
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn signed(key: &SigningKey, record: &Value) -> String {
+    sign::state(key, Statement::ChangeRecord, &record.to_string())
+}
+
+fn with(record: &Value, field: &str, value: Value) -> Value {
+    let mut changed = record.clone();
+    changed[field] = value;
+    changed
+}
+
+fn reason(answer: &Answer) -> (u16, Option<String>) {
+    (answer.status, outcome::reason(&answer.text))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forged_moved_and_repeated_records_are_refused_and_audited() {
+    let hub = TestHub::start().await;
+    let forger = Forger::joined(&hub).await;
+    let elsewhere = Forger::joined(&hub).await;
+    let text = patient("a", "1");
+    let honest = forger.honest("Patient/a", Some(&text), None);
+    let by_nurse = |record: &Value| signed(&forger.nurse, record);
+    let stranger = SigningKey::make_random().unwrap();
+    let many = vec![by_nurse(&honest); 17].join(",");
+    let cases = [
+        (None, "change-unsigned"),
+        // The nurse's key, and the physician's name; the physician's key, and the nurse's signature.
+        (
+            Some(by_nurse(&with(&honest, "author", json!(PHYSICIAN)))),
+            "change-of-another-author",
+        ),
+        (
+            Some(by_nurse(&with(
+                &honest,
+                "key",
+                json!(forger.physician.public()),
+            ))),
+            "change-bad-signature",
+        ),
+        (Some("a.b".into()), "change-bad-signature"),
+        (Some(String::new()), "change-bad-signature"),
+        (Some(many), "change-bad-signature"),
+        (
+            Some(signed(
+                &stranger,
+                &with(&honest, "key", json!(stranger.public())),
+            )),
+            "author-not-approved",
+        ),
+        (
+            Some(by_nurse(&with(&honest, "device", json!(elsewhere.device)))),
+            "change-of-another-device",
+        ),
+        (
+            Some(by_nurse(&with(&honest, "vault", json!(hex(&[8; 16]))))),
+            "change-of-another-device",
+        ),
+        // Another device's nurse, with this device's name on it.
+        (
+            Some(signed(
+                &elsewhere.nurse,
+                &with(&honest, "key", json!(elsewhere.nurse.public())),
+            )),
+            "change-of-another-device",
+        ),
+        (
+            Some(by_nurse(&with(&honest, "record", json!("Patient/b")))),
+            "change-of-another-record",
+        ),
+        (
+            Some(by_nurse(&forger.honest(
+                "Patient/a",
+                Some(&patient("a", "2")),
+                None,
+            ))),
+            "change-of-other-content",
+        ),
+        (
+            Some(by_nurse(&forger.honest("Patient/a", None, None))),
+            "change-of-other-content",
+        ),
+        (
+            Some(by_nurse(&with(&honest, "base", json!("1")))),
+            "change-of-another-version",
+        ),
+    ];
+    for (n, (change, wanted)) in cases.iter().enumerate() {
+        let sent = forger
+            .server
+            .put_signed("Patient/a", &text, None, change.as_deref());
+        let answer = sent.await.unwrap();
+        assert_eq!(
+            reason(&answer),
+            (403, Some((*wanted).to_owned())),
+            "case {n}"
+        );
+        let denied = denials(&hub).pop().unwrap();
+        assert_eq!(denied.rule.as_deref(), Some(*wanted), "case {n}");
+        assert_eq!(denied.device.as_deref(), Some(forger.device.as_str()));
+    }
+    assert_eq!(hub.client().get("Patient/a").await.unwrap().status, 404);
+
+    // The honest one is taken, once.
+    let change = by_nurse(&honest);
+    let put = |base| {
+        forger
+            .server
+            .put_signed("Patient/a", &text, base, Some(&change))
+    };
+    assert_eq!(put(None).await.unwrap().status, 201);
+    assert_eq!(put(None).await.unwrap().status, 412);
+    assert_eq!(reason(&put(Some("1")).await.unwrap()).0, 412);
+    // Nor after the record is gone.
+    hub.client().delete("Patient/a", Some("1")).await.unwrap();
+    assert_eq!(put(None).await.unwrap().status, 412);
+    assert_eq!(writers(&hub, "Patient/a").len(), 1);
+
+    // A create's outcome nobody can have signed.
+    let fresh = by_nurse(&forger.honest("Patient/c", Some(&patient("c", "1")), None));
+    let mut bundle = Writer::new("transaction", &[]);
+    bundle.put_signed("Patient/c", &patient("c", "1"), None, true, Some(&fresh));
+    bundle.put_signed("Patient/d", &patient("d", "1"), None, true, Some(&fresh));
+    let answer = forger.server.transaction(bundle.finish()).await.unwrap();
+    assert_eq!(
+        reason(&answer),
+        (403, Some("change-of-other-content".into()))
+    );
+    assert_eq!(hub.client().get("Patient/c").await.unwrap().status, 404);
+    let mut bundle = Writer::new("transaction", &[]);
+    bundle.put_signed("Patient/c", &patient("c", "1"), None, true, Some(&fresh));
+    let by_physician = with(
+        &with(
+            &forger.honest("Patient/d", Some(&patient("d", "1")), None),
+            "author",
+            json!(PHYSICIAN),
+        ),
+        "key",
+        json!(forger.physician.public()),
+    );
+    let by_physician = signed(&forger.physician, &by_physician);
+    bundle.put_signed(
+        "Patient/d",
+        &patient("d", "1"),
+        None,
+        true,
+        Some(&by_physician),
+    );
+    let answer = forger.server.transaction(bundle.finish()).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(writers(&hub, "Patient/c")[0].0, NURSE);
+    assert_eq!(writers(&hub, "Patient/d")[0].0, PHYSICIAN);
+}
+
+/// What a server says of itself that has two types and no word of change records.
+const ANOTHER_SERVER: &str = r#"{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1",
+    "rest":[{"resource":[{"type":"Patient"}]}]}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_server_sees_nothing_of_it() {
+    type Heard = Arc<Mutex<Vec<(Uri, HeaderMap, String)>>>;
+    let heard: Heard = Arc::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let into = Arc::clone(&heard);
+    let answer = move |uri: Uri, headers: HeaderMap, body: String| async move {
+        into.lock().unwrap().push((uri.clone(), headers, body));
+        match uri.path() {
+            "/metadata" => ANOTHER_SERVER,
+            _ => r#"{"resourceType":"Bundle","type":"searchset"}"#,
+        }
+    };
+    let app = axum::Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let tablet = Device::of(Server::new(&url, None, None).unwrap());
+    for id in ["a", "b"] {
+        tablet.put(&patient(id, "1"));
+    }
+    let signed = |guard: &Guard| {
+        let pending = guard.pending(None).unwrap();
+        pending.iter().all(|one| one.records.len() == 1)
+    };
+    assert!(signed(&tablet.guard));
+    let _ = tablet.try_sync().await;
+    let heard = heard.lock().unwrap();
+    assert!(
+        heard
+            .iter()
+            .any(|(_, _, body)| body.contains("transaction"))
+    );
+    for (uri, headers, body) in heard.iter() {
+        assert!(headers.get("x-pocketchart-change").is_none());
+        assert!(!body.contains("pocketchart:change"), "{uri}");
+        assert!(!uri.path().contains('$'), "{uri}");
+    }
+}

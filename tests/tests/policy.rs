@@ -1,0 +1,834 @@
+//! What a person may not see is not there: every side door by name. And who may write what.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use pocketchart_core::access::{
+    AccessError, Act, Actor, Asked, AuditKind, BadPolicy, Done, Fetched, Guard, Person, Policy,
+    Precondition, Refused, Role, TrailFilter, Unfit, VaultAction, Write, sign_policy,
+};
+use pocketchart_core::crypto::sign::SigningKey;
+use pocketchart_core::fhir::history::{HistoryQuery, Scope};
+use pocketchart_core::fhir::params::Profile;
+use pocketchart_core::fhir::search::Query;
+use pocketchart_core::fhir::{ResourceId, ResourceType};
+use pocketchart_tests::*;
+use std::borrow::Cow;
+
+/// A hub's vault with two patients, a and b, one Practitioner, one Slot.
+struct Clinic {
+    owner: Guard,
+    _home: tempfile::TempDir,
+}
+
+fn actor(role: Role) -> Actor {
+    Actor::new(Person::new(role.name().to_owned()), role)
+}
+
+fn patient_actor(id: &str) -> Actor {
+    Actor {
+        patient: Some(ResourceId::new(id).unwrap()),
+        ..Actor::new(Person::new(format!("person-{id}")), Role::PATIENT)
+    }
+}
+
+fn seen_by(patient: &str, id: &str, at: u8) -> String {
+    format!(
+        r#"{{"resourceType":"Observation","id":"{id}","status":"final","subject":{{"reference":"Patient/{patient}"}},"performer":[{{"reference":"Practitioner/dr"}}],"effectiveDateTime":"2026-01-{at:02}","code":{{"coding":[{{"system":"s","code":"c"}}]}}}}"#
+    )
+}
+
+fn person(id: &str, identifier: &str) -> String {
+    format!(
+        r#"{{"resourceType":"Patient","id":"{id}","identifier":[{{"system":"mrn","value":"{identifier}"}}],"name":[{{"family":"Name-{id}"}}],"telecom":[{{"value":"1"}}],"birthDate":"1990-01-01"}}"#
+    )
+}
+
+fn appointment(id: &str, patient: &str, slot: &str) -> String {
+    format!(
+        r#"{{"resourceType":"Appointment","id":"{id}","status":"booked","identifier":[{{"system":"s","value":"{patient}"}}],"slot":[{{"reference":"Slot/{slot}"}}],"participant":[{{"actor":{{"reference":"Patient/{patient}"}},"status":"accepted"}}]}}"#
+    )
+}
+
+fn slot(status: &str) -> String {
+    format!(
+        r#"{{"resourceType":"Slot","id":"s1","schedule":{{"reference":"Schedule/1"}},"status":"{status}","start":"2026-12-01T08:00:00Z","end":"2026-12-01T08:30:00Z"}}"#
+    )
+}
+
+fn write(act: Act<'_>) -> Write<'_> {
+    Write {
+        act,
+        condition: Precondition::default(),
+        change: None,
+        full_url: None,
+    }
+}
+
+fn put(guard: &Guard, text: &str) -> Result<Done, AccessError> {
+    guard.commit_one(write(Act::Put(resource(text))))
+}
+
+fn put_all(guard: &Guard, texts: &[&str]) -> Result<Vec<Done>, AccessError> {
+    let writes: Vec<Write<'_>> = texts
+        .iter()
+        .map(|text| write(Act::Put(resource(text))))
+        .collect();
+    guard.commit(&writes).map_err(|(_, error)| error)
+}
+
+impl Clinic {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let (owner, _) = make_vault(home.path());
+        owner.set_profile(Profile::Full).unwrap();
+        assert!(owner.reindex(|_| true).unwrap());
+        owner.serve().unwrap();
+        let clinic = Self { owner, _home: home };
+        for text in [
+            person("a", "111"),
+            person("b", "222"),
+            r#"{"resourceType":"Practitioner","id":"dr","name":[{"family":"Doc"}]}"#.into(),
+            seen_by("a", "oa1", 1),
+            seen_by("a", "oa2", 3),
+            appointment("ab", "b", "s9"),
+            slot("free"),
+        ] {
+            put(&clinic.owner, &text).unwrap();
+        }
+        for n in 0..12 {
+            put(&clinic.owner, &seen_by("b", &format!("ob{n}"), n + 2)).unwrap();
+        }
+        clinic
+    }
+
+    fn a(&self) -> Guard {
+        self.owner.acting_as(patient_actor("a"))
+    }
+
+    fn of(&self, role: Role) -> Guard {
+        self.owner.acting_as(actor(role))
+    }
+}
+
+fn query(text: &str) -> Query {
+    Query::parse(text).unwrap()
+}
+
+fn ids(guard: &Guard, text: &str) -> Vec<String> {
+    let page = guard.search(&query(text)).unwrap();
+    let all = page.records.iter().chain(&page.included);
+    all.map(|record| record.name.reference.to_string())
+        .collect()
+}
+
+fn refusal(error: AccessError) -> String {
+    match error {
+        AccessError::NotAllowed(refusal) => refusal.to_string(),
+        other => panic!("not a refusal: {other}"),
+    }
+}
+
+#[test]
+fn include_brings_nothing_hidden() {
+    let clinic = Clinic::new();
+    let text = seen_by("a", "shared", 5).replace("Practitioner/dr", "Patient/b");
+    put(&clinic.owner, &text).unwrap();
+    let found = ids(
+        &clinic.a(),
+        "Observation?_id=shared&_include=Observation:performer&_include=Observation:subject",
+    );
+    assert_eq!(found, ["Observation/shared", "Patient/a"]);
+    let found = ids(
+        &clinic.owner,
+        "Observation?_id=shared&_include=Observation:performer",
+    );
+    assert_eq!(found, ["Observation/shared", "Patient/b"]);
+}
+
+#[test]
+fn revinclude_brings_nothing_hidden() {
+    let clinic = Clinic::new();
+    let text = "Practitioner?_id=dr&_revinclude=Observation:performer";
+    assert_eq!(
+        ids(&clinic.a(), text),
+        ["Practitioner/dr", "Observation/oa1", "Observation/oa2"]
+    );
+    assert_eq!(ids(&clinic.owner, text).len(), 15);
+    // The front desk may see the Practitioner, and no Observation at all.
+    assert_eq!(ids(&clinic.of(Role::FRONT_DESK), text), ["Practitioner/dr"]);
+}
+
+#[test]
+fn totals_count_what_may_be_seen() {
+    let clinic = Clinic::new();
+    for (text, total) in [
+        ("Observation?_total=accurate", 2),
+        ("Observation?code=s|c&_total=accurate", 2),
+        ("Observation?subject=Patient/b&_total=accurate", 0),
+        ("Patient?_total=accurate", 1),
+        ("Observation?code:not=x&_total=accurate&_count=1", 2),
+    ] {
+        let page = clinic.a().search(&query(text)).unwrap();
+        assert_eq!(page.total, Some(total), "{text}");
+    }
+}
+
+#[test]
+fn orders_and_page_ends_give_no_hint() {
+    let clinic = Clinic::new();
+    // oa1 stands before all of b's in time, oa2 among them.
+    for (sort, order) in [
+        ("date", ["oa1", "oa2"]),
+        ("-date", ["oa2", "oa1"]),
+        ("-_lastUpdated", ["oa2", "oa1"]),
+        ("_id", ["oa1", "oa2"]),
+    ] {
+        for criteria in ["", "code=s|c&", "status=final&"] {
+            let text = format!("Observation?{criteria}_sort={sort}&_count=1");
+            let guard = clinic.a();
+            let mut found = Vec::new();
+            let mut next = Some(query(&text));
+            let mut pages = 0;
+            while let Some(query) = next {
+                let page = guard.search(&query).unwrap();
+                // No empty page, and none promised behind the last one.
+                assert_eq!(page.records.len(), 1, "{text}");
+                found.extend(page.records.iter().map(|r| r.name.reference.id.to_string()));
+                next = page.next;
+                pages += 1;
+            }
+            assert_eq!(
+                (pages, found),
+                (2, order.map(str::to_owned).to_vec()),
+                "{text}"
+            );
+        }
+    }
+    let page = clinic.a().search(&query("Observation?_count=2")).unwrap();
+    assert!(page.next.is_none());
+}
+
+#[test]
+fn conditional_writes_find_what_may_be_seen() {
+    let clinic = Clinic::new();
+    let text = appointment("x", "a", "s9").replace(r#""value":"a""#, r#""value":"b""#);
+    let create = |guard: &Guard| {
+        guard.commit_one(write(Act::Create {
+            text: Cow::Borrowed(&text),
+            unless: Some(query("Appointment?identifier=s|b")),
+        }))
+    };
+    // The owner is told that b's Appointment is there; a gets a new one, as if it were not.
+    assert!(matches!(create(&clinic.owner).unwrap(), Done::Present(_)));
+    let Done::Written(made) = create(&clinic.a()).unwrap() else {
+        panic!("it was found");
+    };
+    assert!(made.created);
+    // Now a's own is the only match for a.
+    assert!(
+        matches!(create(&clinic.a()).unwrap(), Done::Present(record) if record.name.reference == made.name)
+    );
+    let update = clinic.a().commit_one(write(Act::PutFound {
+        query: query("Appointment?identifier=s|nobody"),
+        text: Cow::Borrowed(&text),
+        id: Some(ResourceId::new("ab").unwrap()),
+    }));
+    assert!(refusal(update.unwrap_err()).contains("not under this id"));
+    // A conditional reference to somebody else leads nowhere.
+    let text = text.replace("Patient/a", "Patient?identifier=mrn|222");
+    let wish = [write(Act::Create {
+        text: Cow::Borrowed(&text),
+        unless: None,
+    })];
+    let (_, error) = clinic.a().commit(&wish).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            AccessError::Unfit(Unfit::Reference { several: false })
+        ),
+        "{error}"
+    );
+    // To oneself it does, and is judged by where it leads.
+    let text = text.replace("mrn|222", "mrn|111");
+    let wish = [write(Act::Create {
+        text: Cow::Borrowed(&text),
+        unless: None,
+    })];
+    assert!(clinic.a().commit(&wish).is_ok());
+    let as_other = clinic.owner.acting_as(Actor {
+        patient: Some(ResourceId::new("b").unwrap()),
+        ..patient_actor("a")
+    });
+    assert!(as_other.commit(&wish).is_err());
+}
+
+#[test]
+fn errors_say_the_rule_and_nothing_else() {
+    let clinic = Clinic::new();
+    let a = clinic.a();
+    // Hidden and absent are refused in the same words, or answered the same.
+    for (hidden, absent) in [("b", "nobody"), ("b", "c")] {
+        let of = |id: &str| refusal(put(&a, &person(id, "1")).unwrap_err());
+        assert_eq!(of(hidden), of(absent));
+        assert!(of(hidden).contains("no rule allows it"), "{}", of(hidden));
+        assert!(!of(hidden).contains("Patient/"), "{}", of(hidden));
+    }
+    let of = |text: &str| refusal(put(&a, text).unwrap_err());
+    assert_eq!(of(&seen_by("b", "ob1", 1)), of(&seen_by("b", "new", 1)));
+    // Preconditions on what is hidden answer as if nothing were there.
+    let conditional = |id: &str| {
+        let text = appointment(id, "a", "s1");
+        a.commit_one(Write {
+            condition: Precondition {
+                version: Some("1".into()),
+                ..Precondition::default()
+            },
+            ..write(Act::Put(resource(&text)))
+        })
+    };
+    for id in ["ab", "absent"] {
+        let error = conditional(id).unwrap_err();
+        let stale = matches!(
+            error,
+            AccessError::Refused(Refused::Stale { current: None, .. })
+        );
+        assert!(stale, "{id}: {error}");
+    }
+    // What is left: an id that is taken cannot be given again.
+    let taken = refusal(put(&a, &appointment("ab", "a", "s1")).unwrap_err());
+    assert_eq!(
+        taken,
+        "the role patient may not create Appointment: not under this id (policy 1)"
+    );
+    // The trail says which rule, and nothing of the record.
+    let trail = trail(&clinic.owner);
+    let denied: Vec<_> = trail
+        .iter()
+        .filter(|e| e.kind == AuditKind::Denied)
+        .collect();
+    assert!(denied.len() >= 8);
+    assert!(denied.iter().all(|e| {
+        e.rule
+            .as_ref()
+            .is_some_and(|rule| rule.contains("policy 1"))
+    }));
+}
+
+#[test]
+fn a_page_link_of_another_session_is_refused() {
+    let clinic = Clinic::new();
+    let next = clinic
+        .a()
+        .search(&query("Observation?_count=1"))
+        .unwrap()
+        .next
+        .unwrap();
+    assert!(clinic.a().search(&next).is_ok());
+    let nurse = Actor {
+        person: patient_actor("a").person,
+        ..actor(Role::NURSE)
+    };
+    let other_patient = Actor {
+        person: patient_actor("a").person,
+        ..patient_actor("b")
+    };
+    for other in [patient_actor("b"), nurse, other_patient, Actor::owner()] {
+        let result = clinic.owner.acting_as(other.clone()).search(&next);
+        assert!(matches!(result, Err(AccessError::Cursor(_))), "{other:?}");
+    }
+    // Another policy may hide what the page ended at.
+    let text = Policy::shipped_text().replace(r#""version": 1"#, r#""version": 2"#);
+    clinic.owner.sign_and_install_policy(&text).unwrap();
+    assert!(matches!(
+        clinic.a().search(&next),
+        Err(AccessError::Cursor(_))
+    ));
+}
+
+#[test]
+fn history_shows_versions_by_what_they_say() {
+    let clinic = Clinic::new();
+    // A record that was b's, by mistake, and is a's now; and one that is deleted.
+    put(&clinic.owner, &seen_by("b", "moved", 1)).unwrap();
+    put(&clinic.owner, &seen_by("a", "moved", 1)).unwrap();
+    put(&clinic.owner, &seen_by("b", "deleted", 1)).unwrap();
+    let delete = write(Act::Delete(name("Observation/deleted")));
+    clinic.owner.commit_one(delete).unwrap();
+    let versions = |guard: &Guard, scope: Scope| -> Vec<String> {
+        let mut all = Vec::new();
+        let one = [("_count", "1")];
+        let mut next = Some(HistoryQuery::from_parameters(scope, one).unwrap());
+        while let Some(query) = next {
+            let page = guard.history(&query).unwrap();
+            assert!(!page.versions.is_empty() || all.is_empty(), "an empty page");
+            all.extend(
+                page.versions
+                    .iter()
+                    .map(|v| format!("{}/{}", v.name, v.number)),
+            );
+            next = page.next;
+        }
+        all
+    };
+    let record = |id: &str| Scope::Record(name(&format!("Observation/{id}")));
+    let a = clinic.a();
+    assert_eq!(versions(&a, record("moved")), ["Observation/moved/2"]);
+    assert_eq!(versions(&a, record("ob1")), [""; 0]);
+    assert_eq!(versions(&a, record("deleted")), [""; 0]);
+    assert_eq!(
+        versions(&a, Scope::Kind(ResourceType::named("Observation").unwrap())),
+        [
+            "Observation/moved/2",
+            "Observation/oa2/1",
+            "Observation/oa1/1"
+        ]
+    );
+    let b = clinic.owner.acting_as(patient_actor("b"));
+    assert_eq!(versions(&b, record("moved")), ["Observation/moved/1"]);
+    assert_eq!(versions(&b, record("deleted")).len(), 2);
+    assert!(a.version(&name("Observation/moved"), 1).unwrap().is_none());
+    assert!(a.version(&name("Observation/moved"), 2).unwrap().is_some());
+    // Deleted: gone for those who might see it, never known to others.
+    let deleted = name("Observation/deleted");
+    assert!(matches!(a.fetch(&deleted).unwrap(), Fetched::Unknown));
+    assert!(matches!(b.fetch(&deleted).unwrap(), Fetched::Gone));
+}
+
+#[test]
+fn references_and_tokens_are_no_oracle() {
+    let clinic = Clinic::new();
+    let a = clinic.a();
+    for text in [
+        "Appointment?actor=Patient/b",
+        "Appointment?patient=b",
+        "Patient?identifier=mrn|222",
+        "Patient?identifier=222",
+        "Patient?_id=b",
+        "Patient?name=Name-b",
+        "Patient?name:contains=me-b",
+        "Patient?birthdate=1990&_id:not=a",
+        "Observation?subject=Patient/b",
+    ] {
+        let page = a
+            .search(&query(&format!("{text}&_total=accurate")))
+            .unwrap();
+        assert_eq!((page.records.len(), page.total), (0, Some(0)), "{text}");
+        assert!(!ids(&clinic.owner, text).is_empty(), "{text}");
+    }
+    // A reference in what is seen is found, whether its target is hidden or not there.
+    for (id, performer) in [("r1", "Patient/b"), ("r2", "Patient/not-here")] {
+        put(
+            &clinic.owner,
+            &seen_by("a", id, 9).replace("Practitioner/dr", performer),
+        )
+        .unwrap();
+        let text = format!("Observation?performer={performer}");
+        assert_eq!(ids(&a, &text), [format!("Observation/{id}")]);
+    }
+    assert!(matches!(
+        a.fetch(&name("Patient/b")).unwrap(),
+        Fetched::Unknown
+    ));
+    assert!(a.get(&name("Patient/b")).unwrap().is_none());
+    assert!(a.get(&name("Patient/a")).unwrap().is_some());
+}
+
+#[test]
+fn reads_in_a_transaction_go_by_the_policy() {
+    let clinic = Clinic::new();
+    let a = clinic.a();
+    let read = |asked| a.commit_one(write(Act::Read(asked)));
+    let unknown = |result: Result<Done, AccessError>| {
+        matches!(result, Err(AccessError::Unfit(Unfit::Unknown(_))))
+    };
+    assert!(unknown(read(Asked::Record(name("Patient/b")))));
+    assert!(unknown(read(Asked::Record(name("Patient/none")))));
+    assert!(unknown(read(Asked::Version(name("Observation/ob1"), 1))));
+    let Done::Page(page) = read(Asked::Search(query("Observation?_total=accurate"))).unwrap()
+    else {
+        panic!("no page");
+    };
+    assert_eq!((page.records.len(), page.total), (2, Some(2)));
+}
+
+#[test]
+fn the_status_counts_what_may_be_seen() {
+    let clinic = Clinic::new();
+    let count = |guard: &Guard, kind: &str| {
+        let counts = guard.status().unwrap().counts;
+        let kind = ResourceType::named(kind).unwrap();
+        counts
+            .iter()
+            .find(|(k, _)| *k == kind)
+            .map_or(0, |(_, n)| *n)
+    };
+    let guards = [
+        clinic.a(),
+        clinic.of(Role::FRONT_DESK),
+        clinic.of(Role::AUDITOR),
+        clinic.of(Role::NURSE),
+    ];
+    let counted = guards.each_ref().map(|guard| {
+        (
+            count(guard, "Patient"),
+            count(guard, "Observation"),
+            count(guard, "Practitioner"),
+        )
+    });
+    assert_eq!(counted, [(1, 2, 1), (2, 0, 1), (0, 0, 0), (2, 14, 1)]);
+    assert_eq!(clinic.a().fingerprints().unwrap().len(), 5);
+    assert!(clinic.a().explain(&query("Observation")).is_err());
+}
+
+#[test]
+fn what_waits_is_named_to_those_who_may_see_it_and_sent_whoever_is_there() {
+    let home = tempfile::tempdir().unwrap();
+    let (owner, _) = make_vault(home.path());
+    let physician = owner.acting_as(actor(Role::PHYSICIAN));
+    physician.put(&resource(&person("b", "2"))).unwrap();
+    physician.put(&resource(&seen_by("b", "o", 1))).unwrap();
+    let desk = owner.acting_as(actor(Role::FRONT_DESK));
+    let status = desk.status().unwrap();
+    let named: Vec<String> = status
+        .waiting
+        .iter()
+        .map(|w| w.name.reference.to_string())
+        .collect();
+    assert_eq!(
+        (named, status.waiting_unseen),
+        (vec!["Patient/b".to_owned()], 1)
+    );
+    let auditor = owner.acting_as(actor(Role::AUDITOR));
+    let status = auditor.status().unwrap();
+    assert_eq!((status.waiting.len(), status.waiting_unseen), (0, 2));
+    assert!(auditor.pending(None).unwrap().is_empty());
+    assert_eq!(owner.pending(None).unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_takes_and_sends_what_the_person_may_not_see() {
+    let hub = TestHub::start().await;
+    put(&hub.guard, &seen_by("x", "there", 1)).unwrap();
+    let mut device = hub.device();
+    device.put(&seen_by("b", "here", 1));
+    let owner = device.guard.clone();
+    device.guard = owner.acting_as(actor(Role::AUDITOR));
+    device.sync().await;
+    assert_eq!(owner.status().unwrap().waiting.len(), 0);
+    assert!(hub.guard.get(&name("Observation/here")).unwrap().is_some());
+    assert!(owner.get(&name("Observation/there")).unwrap().is_some());
+    assert!(device.guard.get(&name("Observation/there")).is_err());
+    // But the person sends the vault to no other server.
+    let elsewhere = device
+        .guard
+        .remember_peer("https://other.example/fhir", &Default::default());
+    assert!(matches!(elsewhere, Err(AccessError::NotAllowed(_))));
+}
+
+#[test]
+fn a_patient_writes_own_contact_and_nothing_else_of_it() {
+    let clinic = Clinic::new();
+    let a = clinic.a();
+    let mine = person("a", "111");
+    let moved = mine.replace(
+        r#""telecom":[{"value":"1"}]"#,
+        r#""telecom":[{"value":"2"}],"address":[{"city":"X"}]"#,
+    );
+    assert!(matches!(put(&a, &moved).unwrap(), Done::Written(_)));
+    for (wrong, rule) in [
+        (
+            moved.replace("1990", "1991"),
+            "own-contact allows it for telecom, address only",
+        ),
+        (
+            moved.replace("Name-a", "Other"),
+            "own-contact allows it for telecom, address only",
+        ),
+        (
+            moved.replace("111", "222"),
+            "own-contact allows it for telecom, address only",
+        ),
+    ] {
+        let text = refusal(put(&a, &wrong).unwrap_err());
+        assert!(text.contains(rule), "{text}");
+    }
+    // Another's chart, by its subject: into it, out of it, or both.
+    for text in [
+        seen_by("b", "oa1", 1),
+        seen_by("a", "oa1", 2),
+        appointment("mine", "b", "s1"),
+    ] {
+        assert!(put(&a, &text).is_err(), "{text}");
+    }
+    let both = appointment("both", "a", "s1").replace(
+        r#""participant":["#,
+        r#""participant":[{"actor":{"reference":"Patient/b"}},"#,
+    );
+    assert!(refusal(put(&a, &both).unwrap_err()).contains("own-appointments"));
+    put(&a, &appointment("mine", "a", "s9")).unwrap();
+    assert!(put(&a, &appointment("mine", "b", "s9")).is_err());
+    // Nobody deletes, but for what a rule says.
+    let delete = |guard: &Guard, text: &str| guard.commit_one(write(Act::Delete(name(text))));
+    for guard in [&a, &clinic.of(Role::NURSE), &clinic.of(Role::PHYSICIAN)] {
+        assert!(refusal(delete(guard, "Observation/oa1").unwrap_err()).contains("no rule"));
+    }
+    assert!(matches!(
+        delete(&clinic.of(Role::FRONT_DESK), "Slot/none").unwrap(),
+        Done::Nothing
+    ));
+}
+
+#[test]
+fn a_slot_is_taken_with_an_appointment_and_in_no_other_way() {
+    let clinic = Clinic::new();
+    let a = clinic.a();
+    let (busy, mine) = (slot("busy"), appointment("mine", "a", "s1"));
+    let alone = refusal(put(&a, &busy).unwrap_err());
+    assert!(
+        alone.contains("book-slot") && alone.contains("Appointment"),
+        "{alone}"
+    );
+    for others in [
+        appointment("mine", "a", "s2"),
+        mine.replace("booked", "cancelled"),
+        appointment("mine", "b", "s1"),
+    ] {
+        assert!(put_all(&a, &[&busy, &others]).is_err(), "{others}");
+    }
+    assert!(put_all(&a, &[&busy.replace("08:30", "09:30"), &mine]).is_err());
+    assert!(put_all(&a, &[&slot("busy-unavailable"), &mine]).is_err());
+    assert_eq!(put_all(&a, &[&busy, &mine]).unwrap().len(), 2);
+    // Taken: not again, and not given back by the patient.
+    let again = put_all(&a, &[&busy, &appointment("again", "a", "s1")]);
+    assert!(refusal(again.unwrap_err()).contains("book-slot"));
+    assert!(put_all(&a, &[&slot("free"), &mine]).is_err());
+    assert!(put(&clinic.of(Role::NURSE), &slot("free")).is_ok());
+}
+
+#[test]
+fn on_a_device_they_are_booked_together_too() {
+    let home = tempfile::tempdir().unwrap();
+    let (owner, _) = make_vault(home.path());
+    owner.put(&resource(&slot("free"))).unwrap();
+    owner.put(&resource(&person("a", "1"))).unwrap();
+    let a = owner.acting_as(patient_actor("a"));
+    let (busy, mine) = (slot("busy"), appointment("mine", "a", "s1"));
+    assert!(a.put(&resource(&busy)).is_err());
+    let saved = a.put_together(&[resource(&busy), resource(&mine)]).unwrap();
+    assert_eq!(saved.len(), 2);
+    // And what a device is asked to delete, but may not show, is not there.
+    owner
+        .put(&resource(&appointment("other", "b", "s2")))
+        .unwrap();
+    assert!(a.delete(&name("Appointment/other")).is_err());
+    let desk = owner.acting_as(actor(Role::FRONT_DESK));
+    assert!(desk.delete(&name("Slot/none")).unwrap().is_none());
+}
+
+#[test]
+fn roles_may_do_what_the_table_in_the_docs_says() {
+    let clinic = Clinic::new();
+    let roles = [
+        Role::PATIENT,
+        Role::NURSE,
+        Role::PHYSICIAN,
+        Role::FRONT_DESK,
+        Role::AUDITOR,
+        Role::ADMIN,
+        Role::TABLET,
+    ];
+    let all = |may: &dyn Fn(&Guard) -> bool| -> String {
+        let of = |role: &Role| match role.name() {
+            "patient" => clinic.a(),
+            _ => clinic.of(role.clone()),
+        };
+        roles
+            .iter()
+            .map(|role| if may(&of(role)) { 'x' } else { '-' })
+            .collect()
+    };
+    let sees = |text: &'static str| {
+        move |guard: &Guard| guard.get(&name(text)).is_ok_and(|found| found.is_some())
+    };
+    let writes = |text: String| move |guard: &Guard| put(guard, &text).is_ok();
+    let must = |action| move |guard: &Guard| guard.must(action).is_ok();
+    let export = |guard: &Guard| guard.export("all", |_| Ok::<_, AccessError>(())).ok();
+    assert_eq!(export(&clinic.a()), Some(5));
+    assert_eq!(export(&clinic.of(Role::NURSE)), None);
+    assert_eq!(all(&sees("Observation/oa1")), "xxx---x");
+    assert_eq!(all(&sees("Patient/a")), "xxxx--x");
+    assert_eq!(all(&sees("Patient/b")), "-xxx--x");
+    assert_eq!(all(&sees("Practitioner/dr")), "xxxx-xx");
+    assert_eq!(all(&writes(seen_by("a", "new", 1))), "-xx----");
+    let condition = r#"{"resourceType":"Condition","id":"c","subject":{"reference":"Patient/a"}}"#;
+    assert_eq!(all(&writes(condition.into())), "--x----");
+    let answers = r#"{"resourceType":"QuestionnaireResponse","id":"q","status":"completed","subject":{"reference":"Patient/a"}}"#;
+    assert_eq!(all(&writes(answers.into())), "xxx----");
+    assert_eq!(all(&writes(person("new", "9"))), "--xx---");
+    let doctor = r#"{"resourceType":"Practitioner","id":"new"}"#;
+    assert_eq!(all(&writes(doctor.into())), "-----x-");
+    assert_eq!(all(&must(VaultAction::Audit)), "----x--");
+    assert_eq!(all(&must(VaultAction::People)), "-----x-");
+    assert_eq!(all(&must(VaultAction::Policy)), "-----x-");
+    assert_eq!(
+        all(&|guard| guard.trail(&TrailFilter::default()).is_ok()),
+        "----x--"
+    );
+    assert_eq!(
+        all(&|guard| guard.secret("hub-identity").is_ok()),
+        "-----x-"
+    );
+    assert_eq!(all(&|guard| guard.check().is_ok()), "-----x-");
+    // A role that no policy knows, and a patient who is bound to none.
+    let stranger = clinic.of(Role::named("janitor"));
+    assert!(stranger.search(&query("Practitioner")).is_err());
+    let unbound = clinic.of(Role::PATIENT);
+    assert!(ids(&unbound, "Observation").is_empty());
+    assert_eq!(ids(&unbound, "Practitioner?_id=dr"), ["Practitioner/dr"]);
+}
+
+#[test]
+fn a_policy_is_signed_newer_and_survives() {
+    let home = tempfile::tempdir().unwrap();
+    let (owner, _) = make_vault(home.path());
+    owner.put(&resource(&seen_by("a", "o", 1))).unwrap();
+    let text = |version: u64, role: &str| {
+        format!(
+            r#"{{"format":1,"version":{version},"issued":"x","roles":{{"{role}":[{{"id":"r","types":["Observation"],"actions":["read"],"scope":"all"}}]}}}}"#
+        )
+    };
+    let sees = |owner: &Guard, role: &str| {
+        let found = owner
+            .acting_as(actor(Role::named(role.to_owned())))
+            .get(&name("Observation/o"));
+        found.is_ok_and(|found| found.is_some())
+    };
+    assert!(sees(&owner, "nurse") && !sees(&owner, "helper"));
+    assert_eq!(
+        owner.sign_and_install_policy(&text(3, "helper")).unwrap(),
+        3
+    );
+    assert!(!sees(&owner, "nurse") && sees(&owner, "helper"));
+    for version in [1, 2, 3] {
+        let older = owner.sign_and_install_policy(&text(version, "nurse"));
+        assert!(matches!(
+            older,
+            Err(AccessError::Policy(BadPolicy::NotNewer { current: 3, .. }))
+        ));
+    }
+    let stranger = SigningKey::make_random().unwrap();
+    let forged = owner.install_policy(&sign_policy(&stranger, &text(4, "nurse")));
+    assert!(matches!(
+        forged,
+        Err(AccessError::Policy(BadPolicy::Signature(_)))
+    ));
+    let broken = owner.sign_and_install_policy("{}").unwrap_err();
+    assert!(matches!(broken, AccessError::Policy(BadPolicy::Invalid(_))));
+    // Only who may.
+    let helper = owner.acting_as(actor(Role::named("helper")));
+    assert!(
+        refusal(
+            helper
+                .sign_and_install_policy(&text(9, "helper"))
+                .unwrap_err()
+        )
+        .contains("install a policy")
+    );
+    owner.lock().unwrap();
+    let owner = unlock(home.path());
+    assert!(!sees(&owner, "nurse") && sees(&owner, "helper"));
+    // One that cannot be read closes the vault to all but its owner; it does not fall back to what is shipped.
+    owner.keep_secret("policy", "x.y").unwrap();
+    owner.lock().unwrap();
+    let owner = unlock(home.path());
+    assert!(owner.policy().is_none());
+    assert!(!sees(&owner, "nurse") && !sees(&owner, "helper"));
+    assert!(owner.get(&name("Observation/o")).unwrap().is_some());
+    owner.sign_and_install_policy(&text(4, "nurse")).unwrap();
+    assert!(sees(&owner, "nurse"));
+}
+
+#[test]
+fn texts_that_are_no_policy_are_refused_with_their_place() {
+    let rule =
+        |rule: &str| format!(r#"{{"format":1,"version":1,"issued":"x","roles":{{"r":[{rule}]}}}}"#);
+    let whole = r#"{"id":"i","types":["Slot"],"actions":["update"],"scope":"all"}"#;
+    assert!(Policy::parse(&rule(whole)).is_ok());
+    for (text, place) in [
+        ("{".to_owned(), "policy: not JSON"),
+        ("{}".into(), "format: a whole number"),
+        (
+            rule(whole).replace(r#""format":1"#, r#""format":2"#),
+            "format: this program reads format 1",
+        ),
+        (
+            rule(whole).replace(r#""issued""#, r#""isued""#),
+            "isued: not known here",
+        ),
+        (
+            rule(&whole.replace("Slot", "Sloth")),
+            "roles.r[0].types[0]: no resource type",
+        ),
+        (
+            rule(&whole.replace("update", "upsert")),
+            "roles.r[0].actions[0]: no action of this name",
+        ),
+        (
+            rule(&whole.replace(r#""all""#, r#""most""#)),
+            "roles.r[0].scope: no scope",
+        ),
+        (
+            rule(
+                &whole
+                    .replace("update", "read")
+                    .replace('}', r#","fields":["status"]}"#),
+            ),
+            "roles.r[0].fields: only a rule with",
+        ),
+        (
+            rule(&whole.replace('}', r#","fields":["id"]}"#)),
+            "roles.r[0].fields[0]: not the name",
+        ),
+        (
+            rule(&whole.replace('}', r#","within":"time"}"#)),
+            "roles.r[0].within: `booking`",
+        ),
+        (
+            rule(
+                &whole
+                    .replace("Slot", "Patient")
+                    .replace('}', r#","within":"booking"}"#),
+            ),
+            "roles.r[0].within: only a rule about Slot",
+        ),
+        (
+            rule(&format!("{whole},{whole}")),
+            "roles.r[1].id: stands twice",
+        ),
+        (
+            rule(r#"{"id":"i","actions":["audit"],"scope":"all"}"#),
+            "roles.r[0].scope: not known here (a rule without",
+        ),
+        (
+            rule(whole).replace(r#""r""#, r#""owner""#),
+            "roles.owner: no policy limits",
+        ),
+        (rule(whole).replace('}', r#","x":1}"#), "not known here"),
+        (
+            rule(whole).replace(
+                r#""roles""#,
+                r#""people":{"p":{"panels":["none"]}},"roles""#,
+            ),
+            "people.p.panels[0]: no panel",
+        ),
+        (
+            rule(whole).replace(
+                r#""roles""#,
+                r#""panels":{"p":{"patients":["a/b"]}},"roles""#,
+            ),
+            "panels.p.patients[0]: an id",
+        ),
+    ] {
+        let error = Policy::parse(&text).unwrap_err().to_string();
+        assert!(error.contains(place), "{text}: {error}");
+    }
+}
