@@ -1,7 +1,9 @@
 //! Several people, one vault: who has it open, who was shut out, and what is left of whoever had it before.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use pocketchart_core::access::{AccessError, Actor, AuditKind, Guard, Opening, Person, Role, TrailFilter};
+use pocketchart_core::access::{
+    AccessError, Actor, AuditKind, Guard, Opening, Person, Role, TrailFilter,
+};
 use pocketchart_core::clock::Clock;
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
