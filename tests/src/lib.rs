@@ -10,7 +10,10 @@ pub mod staff;
 pub mod synthea;
 pub mod vectors;
 
-use pocketchart_core::access::{AccessError, EditState, Guard, PeerId, PeerSettings, Saved};
+use pocketchart_core::access::{
+    AccessError, Actor, AuditEntry, AuditKind, EditState, Guard, PeerId, PeerSettings, Saved,
+    TrailFilter,
+};
 use pocketchart_core::clock::{Clock, SystemClock};
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
@@ -79,6 +82,27 @@ pub fn passphrase(text: &str) -> Secret {
 /// `Type/id`.
 pub fn name(text: &str) -> Reference {
     Reference::parse(text).unwrap_or_else(|e| fail(&e))
+}
+
+/// The audit trail, oldest entry first, without those that reading it here adds.
+pub fn trail(guard: &Guard) -> Vec<AuditEntry> {
+    let guard = guard.acting_as(Actor::owner());
+    let mut filter = TrailFilter {
+        limit: 200,
+        ..TrailFilter::default()
+    };
+    let mut all = Vec::new();
+    loop {
+        let page = guard.trail(&filter).unwrap_or_else(|e| fail(&e));
+        all.extend(page.entries.into_iter().map(|(_, entry)| entry));
+        match page.next {
+            Some(next) => filter.before = Some(next),
+            None => break,
+        }
+    }
+    all.retain(|entry| entry.kind != AuditKind::Trail);
+    all.reverse();
+    all
 }
 
 /// A resource from its text.

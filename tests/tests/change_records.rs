@@ -21,8 +21,7 @@ const PHYSICIAN: &str = "physician-1";
 
 /// Who wrote a record on the hub, by its audit trail: person, role, device.
 fn writers(hub: &TestHub, what: &str) -> Vec<(String, String, Option<String>)> {
-    let trail = hub.guard.audit_trail().unwrap();
-    let written = trail
+    let written = trail(&hub.guard)
         .into_iter()
         .filter(|entry| entry.kind == AuditKind::Written);
     written
@@ -32,9 +31,9 @@ fn writers(hub: &TestHub, what: &str) -> Vec<(String, String, Option<String>)> {
 }
 
 fn denials(hub: &TestHub) -> Vec<AuditEntry> {
-    let mut trail = hub.guard.audit_trail().unwrap();
-    trail.retain(|entry| entry.kind == AuditKind::Denied);
-    trail
+    let mut entries = trail(&hub.guard);
+    entries.retain(|entry| entry.kind == AuditKind::Denied);
+    entries
 }
 
 /// A tablet with a nurse and a physician, joined; in the owner's hands.

@@ -422,9 +422,7 @@ async fn a_try_is_counted_before_it_is_made() {
     );
     // Another slot opens, and the trail hears of all five.
     let guard = unlock(home);
-    let tried: Vec<_> = guard
-        .audit_trail()
-        .unwrap()
+    let tried: Vec<_> = trail(&guard)
         .into_iter()
         .filter(|entry| entry.kind == AuditKind::FailedTries)
         .collect();
@@ -432,7 +430,7 @@ async fn a_try_is_counted_before_it_is_made() {
     let id = guard.slots().unwrap()[3].id.to_string();
     assert!(tried[0].what.contains(&id), "{}", tried[0].what);
     guard.lock().unwrap();
-    let again = unlock(home).audit_trail().unwrap();
+    let again = trail(&unlock(home));
     assert_eq!(
         again
             .iter()

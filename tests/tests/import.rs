@@ -588,10 +588,7 @@ fn one_audit_entry_per_file_before_it_is_stored_and_one_behind_all() {
     ];
     import(&place.guard, &files);
     exported(&place.guard);
-    let trail: Vec<String> = place
-        .guard
-        .audit_trail()
-        .unwrap()
+    let trail: Vec<String> = trail(&place.guard)
         .iter()
         .map(|e| {
             format!(

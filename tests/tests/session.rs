@@ -68,12 +68,7 @@ fn it_locks_after_the_idle_time_and_not_before() {
     assert!(session.guard().is_err());
     // The vault is free again, and the lock is in the trail.
     let guard = try_unlock(home.path()).unwrap();
-    let kinds: Vec<AuditKind> = guard
-        .audit_trail()
-        .unwrap()
-        .into_iter()
-        .map(|entry| entry.kind)
-        .collect();
+    let kinds: Vec<AuditKind> = trail(&guard).into_iter().map(|entry| entry.kind).collect();
     assert_eq!(
         kinds[kinds.len() - 2..],
         [AuditKind::Lock, AuditKind::Unlock]

@@ -121,6 +121,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PolicyCommand,
     },
+    /// Who saw or changed what: the audit trail, newest entry first
+    Audit(Audit),
     /// Join a hub with the code its operator shows; it can be typed again after an interruption
     Join {
         /// pocketchart://... ("-": read it from standard input, out of sight of other programs)
@@ -337,6 +339,43 @@ pub(crate) enum PolicyCommand {
         /// JSON, or a signed policy
         file: PathBuf,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Audit {
+    /// Check that no entry was changed, removed, inserted or moved; names the first one that does not fit
+    #[arg(long, group = "instead")]
+    pub(crate) verify: bool,
+    /// Who saw or changed anything about this patient
+    #[arg(long, value_name = "PATIENT", group = "instead")]
+    pub(crate) who: Option<String>,
+    /// Write the whole trail to a file ("-": standard output) as FHIR AuditEvents (IHE BALP), one a line
+    #[arg(long, value_name = "FILE", group = "instead")]
+    pub(crate) export: Option<PathBuf>,
+    /// Only entries about this patient
+    #[arg(long, value_name = "ID", conflicts_with = "instead")]
+    pub(crate) patient: Option<String>,
+    /// Only what this person did or handed on
+    #[arg(long, value_name = "ID", conflicts_with_all = ["verify", "export"])]
+    pub(crate) person: Option<String>,
+    /// Only this kind of act, such as read, search, written, denied; may be repeated
+    #[arg(long, value_name = "KIND", conflicts_with_all = ["verify", "export"])]
+    pub(crate) kind: Vec<String>,
+    /// Only from this day or time on, such as 2026-11 or 2026-11-24T06:40Z
+    #[arg(long, value_name = "WHEN", conflicts_with_all = ["verify", "export"])]
+    pub(crate) since: Option<String>,
+    /// Only up to this day or time, itself included
+    #[arg(long, value_name = "WHEN", conflicts_with_all = ["verify", "export"])]
+    pub(crate) until: Option<String>,
+    /// Entries of one page
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) count: u16,
+    /// Go on behind the entry of this number
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["verify", "export"])]
+    pub(crate) before: Option<i64>,
+    /// All pages, not only the first one
+    #[arg(long, conflicts_with_all = ["verify", "export"])]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, clap::Args)]

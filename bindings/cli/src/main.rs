@@ -65,6 +65,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Bench => commands::bench::run(global),
         Command::Status => commands::status::run(global),
         Command::Policy { command } => commands::policy::run(global, command),
+        Command::Audit(audit) => commands::audit::run(global, audit),
         Command::Join { code, once } => commands::join::run(global, code, *once),
         Command::Hub(hub) => match &hub.command {
             None => commands::hub::run(global, hub),

@@ -5,9 +5,10 @@
 //! (http.html, "Transaction Processing Rules"): deletes, creates, updates and patches, then conditional references,
 //! reads last.
 
-use super::audit::AuditKind;
+use super::audit::{AuditKind, Change};
 use super::authorship::{self, Author};
-use super::guard::Digested;
+use super::concerned::{self, Writing};
+use super::note::{Digested, Note};
 use super::policy::{Action, Judged, Wish, books};
 use super::records::Page;
 use super::{AccessError, Actor, Guard};
@@ -16,7 +17,9 @@ use crate::fhir::patch::{Patch, PatchError};
 use crate::fhir::search::{InvalidQuery, Query, SortKey};
 use crate::fhir::{InvalidResource, Reference, Resource, ResourceId, strict};
 use crate::rng;
-use crate::store::{Committed, Durability, Found, Precondition, Reader, Record, Tx, Version};
+use crate::store::{
+    Committed, Durability, Found, Precondition, Reader, Record, StoreError, Tx, Version,
+};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
@@ -161,32 +164,65 @@ enum Plan<'a> {
     Patch(Reference, &'a Patch),
 }
 
-/// Each one who takes part in `writes`, as one who acts, and what that person's part is.
-fn parts(caller: &Guard, writes: &[Write<'_>], authors: &[Vec<Author>]) -> Vec<(Guard, String)> {
-    let mut parts: Vec<(Guard, Vec<String>)> = Vec::new();
-    for (write, authors) in writes.iter().zip(authors) {
-        let actors: Vec<&Actor> = match authors.as_slice() {
-            [] => vec![caller.actor()],
-            signed => signed.iter().map(|author| &author.actor).collect(),
-        };
-        for actor in actors {
-            match parts.iter_mut().find(|(guard, _)| guard.actor() == actor) {
-                Some((_, whats)) => whats.push(write.what()),
-                None => parts.push((caller.acting_as(actor.clone()), vec![write.what()])),
+/// One who takes part in a commit, as one who acts, and in which of its writes.
+struct Part {
+    guard: Guard,
+    writes: Vec<usize>,
+}
+
+impl Part {
+    /// All of them. Whoever hands a signed change on does not take part in it.
+    fn all(caller: &Guard, authors: &[Vec<Author>]) -> Vec<Self> {
+        let mut parts: Vec<Self> = Vec::new();
+        for (at, authors) in authors.iter().enumerate() {
+            let actors: Vec<&Actor> = match authors.as_slice() {
+                [] => vec![caller.actor()],
+                signed => signed.iter().map(|author| &author.actor).collect(),
+            };
+            for actor in actors {
+                match parts.iter_mut().find(|part| part.guard.actor() == actor) {
+                    Some(part) => part.writes.push(at),
+                    None => parts.push(Self {
+                        guard: caller.acting_as(actor.clone()),
+                        writes: vec![at],
+                    }),
+                }
             }
         }
+        if parts.is_empty() {
+            parts.push(Self {
+                guard: caller.clone(),
+                writes: Vec::new(),
+            });
+        }
+        parts
     }
-    if parts.is_empty() {
-        return vec![(caller.clone(), "transaction of 0".into())];
+
+    /// Notes this part of `each` write.
+    fn note(
+        &self,
+        caller: &Guard,
+        each: &[Writing],
+        kind: AuditKind,
+        revision: Option<i64>,
+    ) -> Result<(), AccessError> {
+        let writing = match self.writes[..] {
+            [one] => each[one].clone(),
+            ref many => {
+                let patients = many.iter().flat_map(|at| each[*at].patients.clone());
+                Writing {
+                    patients: concerned::and(patients.collect(), &[]),
+                    ..Writing::named(format!("transaction of {}", many.len()))
+                }
+            }
+        };
+        let via = caller.person();
+        self.guard.enter(Note {
+            revision,
+            via: (via != self.guard.person()).then(|| via.id()),
+            ..writing.note(kind)
+        })
     }
-    let what = |whats: Vec<String>| match whats.as_slice() {
-        [one] => one.clone(),
-        many => format!("transaction of {}", many.len()),
-    };
-    parts
-        .into_iter()
-        .map(|(guard, whats)| (guard, what(whats)))
-        .collect()
 }
 
 impl Write<'_> {
@@ -197,6 +233,25 @@ impl Write<'_> {
             Act::Delete(name) => Some((name, None)),
             _ => None,
         }
+    }
+
+    /// What is known of it before it is done.
+    fn intent(&self, reader: &Reader<'_>) -> Result<Writing, StoreError> {
+        let named = Writing::named(self.what());
+        Ok(match &self.act {
+            Act::Put(resource) => Writing::of_put(reader, resource)?,
+            Act::Delete(name) => Writing::of_delete(reader, name)?,
+            Act::Patch { name, .. } => Writing {
+                change: Some(Change::Update),
+                patients: concerned::now(reader, name)?,
+                ..named
+            },
+            Act::Create { text, .. } | Act::PutFound { text, .. } => Writing {
+                patients: concerned::in_texts([text.as_ref()]),
+                ..named
+            },
+            Act::PatchFound { .. } | Act::DeleteFound(_) | Act::Read(_) => named,
+        })
     }
 
     pub(super) fn what(&self) -> String {
@@ -217,30 +272,6 @@ impl Write<'_> {
 }
 
 impl Guard {
-    /// A write with the audit entries of everyone who takes part: the intents before it, the revision after it.
-    fn written_by<R>(
-        &self,
-        parts: &[(Self, String)],
-        write: impl FnOnce(&Self) -> Result<(R, i64), AccessError>,
-    ) -> Result<R, AccessError> {
-        for (guard, what) in parts {
-            guard.note(AuditKind::Write, what, None, None)?;
-        }
-        let written = write(self);
-        if let Err(AccessError::NotAllowed(refusal)) = &written {
-            self.note_refusal(refusal)?;
-        }
-        let (answer, revision) = written?;
-        for (guard, what) in parts {
-            match guard.note(AuditKind::Written, what, None, Some(revision)) {
-                Ok(()) => {}
-                Err(AccessError::Audit(error)) => return Err(AccessError::StoredUnnoted(error)),
-                Err(other) => return Err(other),
-            }
-        }
-        Ok(answer)
-    }
-
     /// Commits one write by itself.
     ///
     /// # Errors
@@ -269,17 +300,18 @@ impl Guard {
             authors.push(self.authors_of(write).map_err(|error| (at, error))?);
         }
         let mut at = 0;
-        let result = self.written_by(&parts(self, writes, &authors), |guard| {
-            guard.write(Durability::Full, |tx| {
-                let stamp = tx.next_stamp(guard.shared.clock.now())?;
+        let result = self.noted_by_all(writes, &authors, || {
+            self.write(Durability::Full, |tx| {
+                let stamp = tx.next_stamp(self.shared.clock.now())?;
                 let mut commit = Commit {
-                    guard,
+                    guard: self,
                     tx,
                     writes,
                     authors: &authors,
                     is_transaction,
                     stamp,
                     results: writes.iter().map(|_| None).collect(),
+                    whose: vec![Vec::new(); writes.len()],
                     names: HashSet::new(),
                     links: HashMap::new(),
                     follower: Follower::default(),
@@ -288,7 +320,7 @@ impl Guard {
                 };
                 let ran = commit.run();
                 at = commit.at;
-                ran.map(|()| commit.results)
+                ran.map(|()| (commit.results, commit.whose))
             })
         });
         if let Err(AccessError::Change(refused)) = &result
@@ -306,11 +338,48 @@ impl Guard {
         Ok(done)
     }
 
+    /// The audit entries of everyone who takes part: the intents before the commit; behind it the revision, and what
+    /// became of each write.
+    fn noted_by_all(
+        &self,
+        writes: &[Write<'_>],
+        authors: &[Vec<Author>],
+        commit: impl FnOnce() -> Result<(Outcome, i64), AccessError>,
+    ) -> Result<Vec<Option<Raw>>, AccessError> {
+        let parts = Part::all(self, authors);
+        let mut each: Vec<Writing> = self.read_for_device(|reader| {
+            let intents = writes.iter().map(|write| write.intent(reader));
+            intents.collect::<Result<_, StoreError>>()
+        })?;
+        for part in &parts {
+            part.note(self, &each, AuditKind::Write, None)?;
+        }
+        let committed = commit();
+        self.note_if_refused(&committed)?;
+        let ((results, whose), revision) = committed?;
+        for ((writing, raw), whose) in each.iter_mut().zip(&results).zip(&whose) {
+            if let Some(Raw::Written(committed)) = raw {
+                *writing = became(committed, whose);
+            }
+        }
+        for part in &parts {
+            match part.note(self, &each, AuditKind::Written, Some(revision)) {
+                Ok(()) => {}
+                Err(AccessError::Audit(error)) => return Err(AccessError::StoredUnnoted(error)),
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(results)
+    }
+
     /// The answer, written to the trail where it releases something.
     fn told(&self, result: Option<Raw>, write: &Write<'_>) -> Result<Done, AccessError> {
         let note = |what: &Reference, text: &str| {
-            let digest = Digested::of([text]);
-            self.note(AuditKind::Read, &what.to_string(), Some(digest), None)
+            self.enter(Note {
+                texts: Some(Digested::of([text])),
+                patients: concerned::in_texts([text]),
+                ..Note::of(AuditKind::Read, &what.to_string())
+            })
         };
         Ok(match result {
             None => Done::Nothing,
@@ -327,10 +396,13 @@ impl Guard {
                 note(&version.name, version.text.as_deref().unwrap_or_default())?;
                 Done::Version(version)
             }
-            Some(Raw::Found(found)) => match &write.act {
-                Act::Read(Asked::Search(query)) => {
-                    Done::Page(Box::new(self.released(Action::Search, query, *found)?))
-                }
+            Some(Raw::Found(found, patients)) => match &write.act {
+                Act::Read(Asked::Search(query)) => Done::Page(Box::new(self.released(
+                    Action::Search,
+                    query,
+                    *found,
+                    patients,
+                )?)),
                 _ => Done::Nothing,
             },
         })
@@ -363,7 +435,27 @@ enum Raw {
     Present(Box<Record>),
     Record(Box<Record>),
     Version(Box<Version>),
-    Found(Box<Found>),
+    /// And whose records they are.
+    Found(Box<Found>, Vec<String>),
+}
+
+/// What became of each write, and whose the record was before.
+type Outcome = (Vec<Option<Raw>>, Vec<Vec<String>>);
+
+/// What the trail says of a write that is done.
+fn became(committed: &Committed, whose: &[String]) -> Writing {
+    let name = committed.name.to_string();
+    let (what, change) = match &committed.text {
+        None => (format!("delete {name}"), Change::Delete),
+        Some(_) if committed.created => (name, Change::Create),
+        Some(_) => (name, Change::Update),
+    };
+    let patients = concerned::in_texts(committed.text.as_deref());
+    Writing {
+        change: Some(change),
+        patients: concerned::and(patients, whose),
+        ..Writing::named(what)
+    }
 }
 
 /// One transaction under way.
@@ -376,6 +468,8 @@ struct Commit<'r, 't, 'c, 'a> {
     is_transaction: bool,
     stamp: crate::fhir::Instant,
     results: Vec<Option<Raw>>,
+    /// Of each write: whose the record is before it.
+    whose: Vec<Vec<String>>,
     /// Records that a write of this transaction is about.
     names: HashSet<Reference>,
     /// What entries call each other, and what that leads to.
@@ -526,6 +620,7 @@ impl<'t> Commit<'_, 't, '_, '_> {
     }
 
     fn once(&mut self, name: &Reference) -> Result<(), AccessError> {
+        self.whose[self.at] = concerned::now(self.tx, name)?;
         match self.names.insert(name.clone()) {
             true => Ok(()),
             false => Err(Unfit::Twice(name.clone()).into()),
@@ -772,7 +867,10 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 Asked::Search(query) => {
                     this.tx.make_searchable()?;
                     let now = this.guard.shared.clock.now();
-                    Raw::Found(Box::new(reader.search(query, None, now)?))
+                    let found = reader.search(query, None, now)?;
+                    let all = found.records.iter().chain(&found.included);
+                    let patients = concerned::on(&reader, all)?;
+                    Raw::Found(Box::new(found), patients)
                 }
             };
             this.results[at] = Some(raw);

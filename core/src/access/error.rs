@@ -29,6 +29,12 @@ pub enum AccessError {
         "this vault belongs to a device (changes wait in it, or it syncs with a server): make one for the hub"
     )]
     VaultOfADevice,
+    /// This person may not do that, by this rule.
+    #[error("not allowed: {rule}")]
+    MayNot {
+        /// The rule, in words; not what it hides.
+        rule: &'static str,
+    },
     /// Other slots would have to go too, and nobody agreed to that.
     #[error(
         "the vault's root key changes with it, so that {} would be dropped: give their secrets along, or agree to drop \

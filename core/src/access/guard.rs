@@ -1,6 +1,6 @@
 //! The guard itself: what it holds, and how it comes to be.
 
-use super::audit::{AuditError, AuditKind, AuditLog};
+use super::audit::{AuditError, AuditKind, AuditLog, State, Watch};
 use super::keys::actor_of;
 pub(super) use super::note::Digested;
 use super::policy::{self, Action, InForce, VaultAction};
@@ -30,7 +30,10 @@ pub(super) struct Shared {
     /// `None` once it is locked, whoever still holds a clone.
     open: RwLock<Option<Open>>,
     /// Set before the lock waits for its turn, so that nothing new begins meanwhile.
-    locking: AtomicBool,
+    pub(super) locking: AtomicBool,
+    /// How the vault was when it was opened.
+    pub(super) found: State,
+    pub(super) watch: Mutex<Watch>,
     /// Grows by one each time that the vault changes hands; only ever written while nothing else runs on it.
     holder: AtomicU64,
     sync_turn: tokio::sync::Mutex<()>,
@@ -60,6 +63,7 @@ impl Shared {
 }
 
 impl Open {
+    /// The trail's writer. Held for one entry at a time.
     pub(super) fn audit(&self) -> MutexGuard<'_, AuditLog> {
         self.audit.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -116,6 +120,11 @@ impl Guard {
         let actor = actor_of(&vault);
         let audit = AuditLog::open(&vault.audit().path, vault.audit().key, vault.audit().salt)?;
         let store = Store::open(&vault.store().path, vault.store().key, vault.store().salt)?;
+        let found = State {
+            generation: vault.generation(),
+            seq: audit.head()?.seq,
+            revision: store.read(&Permit::granted(), |reader| reader.revision())?,
+        };
         // What a kill left of a change of keys. Where it cannot be finished now, the next opening tries again.
         let _ = vault.settle();
         vault.clear_leftovers();
@@ -129,6 +138,8 @@ impl Guard {
         let shared = Shared {
             open: RwLock::new(Some(open)),
             locking: AtomicBool::new(false),
+            found,
+            watch: Mutex::default(),
             holder: AtomicU64::new(0),
             sync_turn: tokio::sync::Mutex::new(()),
             device: OnceLock::new(),
@@ -220,9 +231,9 @@ impl Guard {
     pub fn accept_loss(&self) -> Result<(), AccessError> {
         self.must(VaultAction::Upkeep)?;
         self.audited(AuditKind::Write, "loss accepted", |guard| {
-            guard
-                .with_audit(|log| log.forget_loss())
-                .map(|()| ((), None))
+            guard.with_audit(|log| log.forget_loss())?;
+            guard.forget_missed()?;
+            Ok::<_, AccessError>(((), None))
         })
     }
 
@@ -233,7 +244,9 @@ impl Guard {
     /// # Errors
     /// [`AccessError::Audit`] when the trail could not be written. It is locked all the same.
     pub fn lock(self) -> Result<(), AccessError> {
-        let noted = match self.note(AuditKind::Lock, "", None, None) {
+        let noted = self.note(AuditKind::Lock, "", None, None);
+        let anchored = self.keep_anchor();
+        let noted = match noted.and(anchored) {
             Err(AccessError::Locked) => Ok(()),
             other => other,
         };

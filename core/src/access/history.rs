@@ -1,8 +1,9 @@
 //! Old versions, read for a client of the hub.
 
 use super::audit::AuditKind;
+use super::concerned;
 use super::cursor::FirstPage;
-use super::guard::Digested;
+use super::note::{Digested, Note};
 use super::policy::Action;
 use super::{AccessError, Guard};
 use crate::fhir::history::{HistoryQuery, Scope};
@@ -28,7 +29,11 @@ impl Guard {
         let version = self.read_where(Action::History, |reader| reader.version(name, number))?;
         let text = version.as_ref().and_then(|version| version.text.as_deref());
         let what = format!("{name}/_history/{number}");
-        self.note(AuditKind::Read, &what, Some(Digested::of(text)), None)?;
+        self.enter(Note {
+            patients: concerned::in_texts(text),
+            texts: Some(Digested::of(text)),
+            ..Note::of(AuditKind::Read, &what)
+        })?;
         Ok(version)
     }
 
@@ -60,7 +65,11 @@ impl Guard {
             .iter()
             .filter_map(|version| version.text.as_deref());
         let what = query.first_page();
-        self.note(AuditKind::Search, &what, Some(Digested::of(texts)), None)?;
+        self.enter(Note {
+            patients: concerned::in_texts(texts.clone()),
+            texts: Some(Digested::of(texts)),
+            ..Note::of(AuditKind::Search, &what)
+        })?;
         Ok(HistoryPage { versions, next })
     }
 

@@ -79,8 +79,9 @@ impl Guard {
             })
         };
         if pinned.is_none() || certifications.iter().any(is_news) {
-            self.note(AuditKind::Write, "certificates of the hub", None, None)?;
-            self.with_open_mut(|open| Ok(open.vault.certify(authority, &certifications)?))?;
+            self.audited_on(AuditKind::People, "certificates of the hub", |open| {
+                Ok(open.vault.certify(authority, &certifications)?)
+            })?;
         }
         Ok(())
     }

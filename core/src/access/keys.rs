@@ -103,7 +103,7 @@ impl Guard {
                 what: format!("from {from}"),
                 ..AuditEntry::new(at_ms, opening.person.id(), AuditKind::Switch)
             };
-            open.audit().append(&entry)?;
+            open.audit().append(&entry, opener.at.since_boot)?;
             open.vault.switch(switch)?;
             Ok((self.shared.next_holder(), actor_of(&open.vault)))
         })?;
@@ -144,13 +144,10 @@ impl Guard {
             Ok(open.vault.plan_slot(new)?)
         })?;
         let ready = plan.make_key(gate).await?;
-        self.note(
-            AuditKind::Write,
-            &format!("new slot {}", ready.id()),
-            None,
-            None,
-        )?;
-        self.with_open_mut(|open| Ok(open.vault.add_slot(ready)?))
+        let what = format!("new slot {}", ready.id());
+        self.audited_on(AuditKind::Slots, &what, |open| {
+            Ok(open.vault.add_slot(ready)?)
+        })
     }
 
     /// Makes the first slot of a new person. They get a signing key of their own, which only their slots hold.
@@ -172,13 +169,10 @@ impl Guard {
         let plan =
             self.with_open(|open| Ok(open.vault.plan_person(person.id(), role.name(), new)?))?;
         let ready = plan.make_key(gate).await?;
-        self.note(
-            AuditKind::Write,
-            &format!("new person {person} as {role}"),
-            None,
-            None,
-        )?;
-        let member = self.with_open_mut(|open| Ok(open.vault.add_person(role.name(), ready)?))?;
+        let what = format!("new person {person} as {role}");
+        let member = self.audited_on(AuditKind::People, &what, |open| {
+            Ok(open.vault.add_person(role.name(), ready)?)
+        })?;
         Ok(member.public_key)
     }
 
@@ -209,8 +203,9 @@ impl Guard {
         if self.with_open(|open| Ok(open.vault.member().is_some()))? {
             return Ok(());
         }
-        self.note(AuditKind::Write, "signing key", None, None)?;
-        self.with_open_mut(|open| Ok(open.vault.ensure_signing_key()?))
+        self.audited_on(AuditKind::People, "signing key", |open| {
+            Ok(open.vault.ensure_signing_key()?)
+        })
     }
 
     /// What this person's signatures are checked with. `None`: this slot signs nothing.
@@ -257,8 +252,9 @@ impl Guard {
         if !ended.is_empty() {
             let names: Vec<_> = ended.iter().map(SlotId::to_string).collect();
             let what = format!("slot {} ended by wrong tries", names.join(", "));
-            self.note(AuditKind::Write, &what, None, None)?;
-            self.with_open_mut(|open| Ok(open.vault.remove_slots(&ended)?))?;
+            self.audited_on(AuditKind::Slots, &what, |open| {
+                Ok(open.vault.remove_slots(&ended)?)
+            })?;
         }
         Ok(())
     }

@@ -5,11 +5,13 @@
 //! module makes.
 
 mod actor;
+mod anchored;
 mod audit;
 mod authorship;
 mod certificate;
 pub mod change;
 mod commit;
+mod concerned;
 mod cursor;
 mod error;
 mod exchange;
@@ -26,11 +28,15 @@ mod secrets;
 mod serve;
 mod signing;
 mod status;
+mod trail;
 mod transfer;
 mod upkeep;
 
 pub use actor::{Actor, Person, Role};
-pub use audit::{AuditEntry, AuditError, AuditKind, Change};
+pub use audit::{
+    Anchor, AnchorError, AnchorFinding, AnchorPlace, AnchorPlaceError, AuditEntry, AuditError,
+    AuditKind, Change, Head, Missed, TrailFilter, TrailPage, may_read_audit,
+};
 pub use authorship::ChangeRefused;
 pub use certificate::{BadCertificate, Certificate};
 pub use commit::{Act, Asked, Done, Unfit, Write};

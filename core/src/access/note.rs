@@ -1,6 +1,8 @@
 //! Writing to the audit trail: what a guard does before it hands out or stores anything, and after it stored.
 
 use super::audit::{AuditEntry, AuditKind, Change};
+use super::concerned::Writing;
+use super::guard::Open;
 use super::{AccessError, Guard};
 use sha2::{Digest, Sha256};
 
@@ -13,7 +15,7 @@ pub(super) struct Note<'a> {
     pub(super) change: Option<Change>,
     pub(super) done: bool,
     pub(super) patients: Vec<String>,
-    pub(super) author: Option<&'a str>,
+    pub(super) via: Option<&'a str>,
     pub(super) reason: Option<&'a str>,
     pub(super) rule: Option<&'a str>,
 }
@@ -29,7 +31,7 @@ impl<'a> Note<'a> {
             change: None,
             done: false,
             patients: Vec::new(),
-            author: None,
+            via: None,
             reason: None,
             rule: None,
         }
@@ -60,7 +62,7 @@ impl Guard {
             role: actor.role.name().to_owned(),
             device: actor.device.clone(),
             facility: actor.facility.clone(),
-            author: note.author.map(str::to_owned),
+            via: note.via.map(str::to_owned),
             what: note.what.to_owned(),
             change: note.change,
             count: note.texts.as_ref().map(|t| t.count),
@@ -72,7 +74,45 @@ impl Guard {
             rule: note.rule.map(str::to_owned),
             ..AuditEntry::new(at_ms, actor.person.id(), note.kind)
         };
-        self.with_audit(|log| log.append(&entry))
+        let since_boot = self.shared.clock.since_boot();
+        self.with_audit(|log| log.append(&entry, since_boot))
+    }
+
+    /// A write with its two audit entries: the intent before it, the revision after it.
+    pub(super) fn written<R, E: Into<AccessError>>(
+        &self,
+        what: &str,
+        write: impl FnOnce(&Self) -> Result<(R, i64), E>,
+    ) -> Result<R, AccessError> {
+        self.written_as(&Writing::named(what), write)
+    }
+
+    /// A write that the policy did not allow is in the trail too, with the rule that is missing.
+    pub(super) fn note_if_refused<R>(
+        &self,
+        written: &Result<R, AccessError>,
+    ) -> Result<(), AccessError> {
+        match written {
+            Err(AccessError::NotAllowed(refusal)) => self.note_refusal(refusal),
+            _ => Ok(()),
+        }
+    }
+
+    /// As [`Guard::written`], of records: both entries say whose they are.
+    pub(super) fn written_as<R, E: Into<AccessError>>(
+        &self,
+        writing: &Writing,
+        write: impl FnOnce(&Self) -> Result<(R, i64), E>,
+    ) -> Result<R, AccessError> {
+        self.enter(writing.note(AuditKind::Write))?;
+        let written = write(self).map_err(Into::into);
+        self.note_if_refused(&written)?;
+        let (answer, revision) = written?;
+        let after = Note {
+            revision: Some(revision),
+            ..writing.note(AuditKind::Written)
+        };
+        self.enter_after(answer, after)
     }
 
     /// An act of which the trail must know before and after it: keys, slots, people, devices, the policy. The entry after
@@ -90,6 +130,23 @@ impl Guard {
             revision,
             ..Note::of(kind, what)
         };
+        self.enter_after(answer, after)
+    }
+
+    /// As [`Guard::audited`], for acts on the vault itself while nothing else runs on it.
+    pub(super) fn audited_on<R>(
+        &self,
+        kind: AuditKind,
+        what: &str,
+        act: impl FnOnce(&mut Open) -> Result<R, AccessError>,
+    ) -> Result<R, AccessError> {
+        self.audited(kind, what, |guard| {
+            Ok::<_, AccessError>((guard.with_open_mut(act)?, None))
+        })
+    }
+
+    /// The entry behind what happened. Without it the answer must not say that nothing did.
+    fn enter_after<R>(&self, answer: R, after: Note<'_>) -> Result<R, AccessError> {
         match self.enter(after) {
             Ok(()) => Ok(answer),
             Err(AccessError::Audit(error)) => Err(AccessError::StoredUnnoted(error)),
@@ -103,20 +160,6 @@ impl Guard {
             rule: Some(rule),
             ..Note::of(AuditKind::Denied, what)
         })
-    }
-
-    /// Wrong secrets that were tried while the vault was locked: `count` of them at the slot called `slot`. They are
-    /// written at the next unlock, since nothing can be while it is locked.
-    ///
-    /// # Errors
-    /// [`AccessError`].
-    pub fn note_failed_tries(&self, slot: &str, count: u64) -> Result<(), AccessError> {
-        self.note(
-            AuditKind::FailedTries,
-            slot,
-            Some(Digested::counted(count)),
-            None,
-        )
     }
 }
 
@@ -146,6 +189,33 @@ impl Digested {
         Self {
             count,
             digest: Some(hex::encode(digest.finalize())),
+        }
+    }
+}
+
+/// As [`Digested::of`], for texts that come one at a time.
+#[derive(Default)]
+pub(super) struct RunningDigest {
+    sha: Sha256,
+    count: u64,
+}
+
+impl RunningDigest {
+    pub(super) fn add(&mut self, text: &str) {
+        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        self.sha.update(length.to_be_bytes());
+        self.sha.update(text);
+        self.count += 1;
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(super) fn finish(self) -> Digested {
+        Digested {
+            count: self.count,
+            digest: Some(hex::encode(self.sha.finalize())),
         }
     }
 }

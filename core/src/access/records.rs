@@ -2,14 +2,17 @@
 
 use super::audit::AuditKind;
 use super::change::Signer;
+use super::concerned::{self, Writing};
 use super::cursor::FirstPage;
-use super::guard::Digested;
+use super::note::{Digested, Note};
 use super::policy::{Action, Judged, VaultAction, Wish};
 use super::{AccessError, Guard, cursor};
 use crate::fhir::search::Query;
 use crate::fhir::{Reference, Resource};
 use crate::rng;
-use crate::store::{Author, Durability, Found, PeerId, Record, RecordName, Saved, Signs};
+use crate::store::{
+    Author, Durability, Found, PeerId, Record, RecordName, Saved, Signs, StoreError,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -33,13 +36,21 @@ impl Guard {
     /// [`AccessError`]; an ambiguous name (several servers) is one.
     pub fn get(&self, name: &Reference) -> Result<Option<Record>, AccessError> {
         self.must_at_all(Action::Read, name.kind)?;
-        let record = self.read(|reader| match reader.find(name)? {
-            Some(whole) => reader.record(&whole),
-            None => Ok::<_, crate::store::StoreError>(None),
+        let (record, patients) = self.read(|reader| {
+            let record = match reader.find(name)? {
+                Some(whole) => reader.record(&whole)?,
+                None => None,
+            };
+            let patients = concerned::on(reader, &record)?;
+            Ok::<_, StoreError>((record, patients))
         })?;
         // Also a look-up that finds nothing: asking is an act.
         let found = Digested::of(record.iter().map(|record| record.text.as_str()));
-        self.note(AuditKind::Read, &name.to_string(), Some(found), None)?;
+        self.enter(Note {
+            texts: Some(found),
+            patients,
+            ..Note::of(AuditKind::Read, &name.to_string())
+        })?;
         Ok(record)
     }
 
@@ -59,16 +70,22 @@ impl Guard {
             .map(|sealed| self.unsealed(action, query, sealed))
             .transpose()?;
         let now = self.shared.clock.now();
-        let found = self.read_where(action, |reader| reader.search(query, after.as_ref(), now))?;
-        self.released(action, query, found)
+        let (found, patients) = self.read_where(action, |reader| {
+            let found = reader.search(query, after.as_ref(), now)?;
+            let all = found.records.iter().chain(&found.included);
+            let patients = concerned::on(reader, all)?;
+            Ok::<_, StoreError>((found, patients))
+        })?;
+        self.released(action, query, found, patients)
     }
 
-    /// What was found, as it goes out: its link sealed, and written to the trail.
+    /// What was found, as it goes out: its link sealed, and written to the trail. `patients`: whose records they are.
     pub(super) fn released(
         &self,
         action: Action,
         query: &Query,
         found: Found,
+        patients: Vec<String>,
     ) -> Result<Page, AccessError> {
         let mut next = None;
         if let Some(position) = &found.next {
@@ -83,12 +100,11 @@ impl Guard {
             .iter()
             .chain(&found.included)
             .map(|r| r.text.as_str());
-        self.note(
-            AuditKind::Search,
-            &query.first_page(),
-            Some(Digested::of(released)),
-            None,
-        )?;
+        self.enter(Note {
+            texts: Some(Digested::of(released)),
+            patients,
+            ..Note::of(AuditKind::Search, &query.first_page())
+        })?;
         Ok(Page {
             records: found.records,
             included: found.included,
@@ -158,7 +174,16 @@ impl Guard {
         };
         let ids = resources.iter().map(|_| rng::make_uuid());
         let ids: Vec<String> = ids.collect::<Result<_, _>>()?;
-        self.written(&what, |guard| {
+        let writing = self.read_for_device(|reader| {
+            let mut all = Writing::named(what);
+            for resource in resources {
+                let one = Writing::of_put(reader, resource)?;
+                all.patients = concerned::and(all.patients, &one.patients);
+                all.change = one.change.filter(|_| resources.len() == 1);
+            }
+            Ok::<_, StoreError>(all)
+        })?;
+        self.written_as(&writing, |guard| {
             guard.write(Durability::Full, |tx| {
                 let mut wishes = Vec::with_capacity(resources.len());
                 for resource in resources {
@@ -197,7 +222,8 @@ impl Guard {
     /// [`AccessError`]; then nothing was deleted.
     pub fn delete(&self, name: &Reference) -> Result<Option<Saved>, AccessError> {
         let (change_id, signer) = (rng::make_uuid()?, self.signer()?);
-        self.written(&format!("delete {name}"), |guard| {
+        let writing = self.read_for_device(|reader| Writing::of_delete(reader, name))?;
+        self.written_as(&writing, |guard| {
             guard.write(Durability::Full, |tx| {
                 let whole = tx.place_of(name)?;
                 let whole = whole.unwrap_or_else(|| Self::on_first_peer(name));
@@ -214,25 +240,6 @@ impl Guard {
                 Ok(tx.delete_local(&whole, guard.author(&change_id, signer.as_ref()))?)
             })
         })
-    }
-
-    /// A write with its two audit entries: the intent before it, the revision after it.
-    pub(super) fn written<R, E: Into<AccessError>>(
-        &self,
-        what: &str,
-        write: impl FnOnce(&Self) -> Result<(R, i64), E>,
-    ) -> Result<R, AccessError> {
-        self.note(AuditKind::Write, what, None, None)?;
-        let written = write(self).map_err(Into::into);
-        if let Err(AccessError::NotAllowed(refusal)) = &written {
-            self.note_refusal(refusal)?;
-        }
-        let (answer, revision) = written?;
-        match self.note(AuditKind::Written, what, None, Some(revision)) {
-            Ok(()) => Ok(answer),
-            Err(AccessError::Audit(error)) => Err(AccessError::StoredUnnoted(error)),
-            Err(other) => Err(other),
-        }
     }
 
     pub(super) fn author<'a>(

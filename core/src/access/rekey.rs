@@ -45,8 +45,8 @@ impl Guard {
     ) -> Result<Rekeyed, AccessError> {
         self.must_be_in_charge("give the vault new keys")?;
         self.audited(AuditKind::Keys, "new data key", |guard| {
-            let done = guard.with_open_mut(|open| new_data_key(open, way, &mut progress));
-            done.map(|done| (done, None))
+            let done = guard.with_open_mut(|open| new_data_key(open, way, &mut progress))?;
+            Ok::<_, AccessError>((done, Some(guard.read(|reader| reader.revision())?)))
         })
     }
 
@@ -109,10 +109,9 @@ impl Guard {
         for other in &others {
             self.destroy_in_gate(other.id, gate).await?;
         }
-        self.exchange(progress, |open| {
+        self.exchange(&what, progress, |open| {
             Ok(open.vault.remove_slot(slot, present, rotate)?)
         })?;
-        self.note_done(&what)?;
         Ok(others)
     }
 
@@ -136,10 +135,9 @@ impl Guard {
         confirm(&code)?;
         let what = format!("recovery code replaced{}", with_others(&dropped));
         self.note(AuditKind::Slots, &what, None, None)?;
-        self.exchange(progress, |open| {
+        self.exchange(&what, progress, |open| {
             Ok(open.vault.replace_recovery(&code, present)?)
         })?;
-        self.note_done(&what)?;
         Ok(dropped)
     }
 
@@ -203,20 +201,15 @@ impl Guard {
         }
     }
 
-    fn note_done(&self, what: &str) -> Result<(), AccessError> {
-        self.enter(Note {
-            done: true,
-            ..Note::of(AuditKind::Slots, what)
-        })
-    }
-
-    /// Exchanges slots, and then the store's key.
+    /// Exchanges slots, and then the store's key. `what` is in the trail already, and is again once the slots are
+    /// exchanged, with or without the new key.
     fn exchange(
         &self,
+        what: &str,
         mut progress: impl FnMut(u64, u64),
         slots: impl FnOnce(&mut Open) -> Result<(), AccessError>,
     ) -> Result<(), AccessError> {
-        self.with_open_mut(|open| {
+        let exchanged = self.with_open_mut(|open| {
             match slots(open) {
                 // The new data key brings two more generations of the header, so that the old slot is in neither.
                 Ok(()) | Err(AccessError::Vault(VaultError::Unsettled { .. })) => {}
@@ -230,7 +223,17 @@ impl Guard {
                     source: Box::new(source),
                 }),
             }
-        })
+        });
+        if matches!(
+            exchanged,
+            Ok(()) | Err(AccessError::RemovedNotRekeyed { .. })
+        ) {
+            self.enter(Note {
+                done: true,
+                ..Note::of(AuditKind::Slots, what)
+            })?;
+        }
+        exchanged
     }
 
     fn is_in_charge(&self) -> bool {

@@ -1,7 +1,8 @@
 //! What the hub does with its vault: make it one that is served, and serve single records.
 
 use super::audit::AuditKind;
-use super::guard::Digested;
+use super::concerned;
+use super::note::{Digested, Note};
 use super::policy::{Action, VaultAction};
 use super::{AccessError, Guard};
 use crate::fhir::Reference;
@@ -67,23 +68,25 @@ impl Guard {
     pub fn fetch(&self, name: &Reference) -> Result<Fetched, AccessError> {
         self.must_at_all(Action::Read, name.kind)?;
         let whole = Self::on_first_peer(name);
-        let fetched = self.read(|reader| {
-            Ok::<_, StoreError>(match reader.record(&whole)? {
+        let (fetched, patients) = self.read(|reader| {
+            let record = reader.record(&whole)?;
+            let patients = concerned::on(reader, &record)?;
+            let fetched = match record {
                 Some(record) => Fetched::Found(record),
                 None if reader.is_gone(name)? => Fetched::Gone,
                 None => Fetched::Unknown,
-            })
+            };
+            Ok::<_, StoreError>((fetched, patients))
         })?;
         let found = match &fetched {
             Fetched::Found(record) => Some(record.text.as_str()),
             Fetched::Gone | Fetched::Unknown => None,
         };
-        self.note(
-            AuditKind::Read,
-            &name.to_string(),
-            Some(Digested::of(found)),
-            None,
-        )?;
+        self.enter(Note {
+            texts: Some(Digested::of(found)),
+            patients,
+            ..Note::of(AuditKind::Read, &name.to_string())
+        })?;
         Ok(fetched)
     }
 }

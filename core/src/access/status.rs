@@ -1,6 +1,6 @@
 //! How a vault is doing.
 
-use super::audit::{AuditEntry, AuditKind};
+use super::audit::AuditKind;
 use super::policy::VaultAction;
 use super::{AccessError, Guard, LostChanges};
 use crate::fhir::{Instant, Resource, ResourceType};
@@ -144,12 +144,9 @@ impl Guard {
             })
         });
         problems.extend(read.err().map(|e| e.to_string()));
-        let verified = self.with_open(|open| {
-            let (key, id) = (open.vault.audit().key, *open.vault.id());
-            Ok(open.audit().verify(key, &id))
-        })?;
-        let audit_entries = match verified {
+        let audit_entries = match self.verify_chain() {
             Ok(entries) => entries,
+            Err(AccessError::Locked) => return Err(AccessError::Locked),
             Err(error) => {
                 problems.push(error.to_string());
                 0
@@ -158,20 +155,12 @@ impl Guard {
         if let Some(lost) = self.lost_changes()? {
             problems.push(lost.to_string());
         }
+        problems.extend(self.missed().map(|missed| missed.to_string()));
         Ok(VaultCheck {
             problems,
             records,
             audit_entries,
         })
-    }
-
-    /// The audit trail, oldest entry first.
-    ///
-    /// # Errors
-    /// [`AccessError`].
-    pub fn audit_trail(&self) -> Result<Vec<AuditEntry>, AccessError> {
-        self.must(VaultAction::Audit)?;
-        self.with_audit(|log| log.entries())
     }
 }
 

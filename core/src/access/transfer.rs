@@ -3,12 +3,12 @@
 use super::audit::AuditKind;
 use super::change::Signer;
 use super::guard::Digested;
+use super::note::RunningDigest;
 use super::policy::{Action, Wish};
 use super::{AccessError, Guard, Role};
 use crate::fhir::{Instant, Reference, Resource, ResourceType};
 use crate::rng;
 use crate::store::{Durability, Imported, PeerId, Reader, Record, StoreError, Tx};
-use sha2::{Digest, Sha256};
 
 /// How an import stores.
 #[derive(Debug, Clone, Copy)]
@@ -131,7 +131,7 @@ impl Guard {
                 take(&record).map_err(Leaving::Taker)
             })
         })?;
-        let count = digest.count;
+        let count = digest.count();
         self.note(AuditKind::Export, what, Some(digest.finish()), None)?;
         match read {
             Ok(()) => Ok(count),
@@ -236,28 +236,5 @@ enum Leaving<E> {
 impl<E> From<StoreError> for Leaving<E> {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
-    }
-}
-
-/// As [`Digested::of`], for texts that come one at a time.
-#[derive(Default)]
-struct RunningDigest {
-    sha: Sha256,
-    count: u64,
-}
-
-impl RunningDigest {
-    fn add(&mut self, text: &str) {
-        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        self.sha.update(length.to_be_bytes());
-        self.sha.update(text);
-        self.count += 1;
-    }
-
-    fn finish(self) -> Digested {
-        Digested {
-            count: self.count,
-            digest: Some(hex::encode(self.sha.finalize())),
-        }
     }
 }

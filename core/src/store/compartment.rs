@@ -2,14 +2,14 @@
 
 use super::records::reference_of;
 use super::reindex::Generation;
-use super::{Reader, RecordName, StoreError, Tx};
+use super::{Reader, Record, RecordName, StoreError, Tx};
 use crate::fhir::compartment::patients_of;
 use crate::fhir::{Reference, Resource, ResourceType};
 
 impl Reader<'_> {
     /// The patients in whose compartments the record called `name` is, as `Patient/id` on its server. Empty: in none,
     /// or there is no such record.
-    #[allow(dead_code)] // The audit trail and the policy ask; they come next.
+    #[allow(dead_code)] // The policy asks; it comes next.
     pub(crate) fn patients_of(&self, name: &RecordName) -> Result<Vec<Reference>, StoreError> {
         match self.rid(name.peer.0, &name.reference)? {
             Some(rid) => self.patients_of_row(rid),
@@ -17,8 +17,12 @@ impl Reader<'_> {
         }
     }
 
+    /// As [`Reader::patients_of`], for a record that was just read.
+    pub(crate) fn patients_of_record(&self, record: &Record) -> Result<Vec<Reference>, StoreError> {
+        self.patients_of_row(record.rid)
+    }
+
     /// As [`Reader::patients_of`], for a row number.
-    #[allow(dead_code)] // As above.
     pub(super) fn patients_of_row(&self, rid: i64) -> Result<Vec<Reference>, StoreError> {
         let sql = "SELECT rkey.rid, rkey.type, rkey.id FROM compartment JOIN rkey ON rkey.rid = compartment.patient
                    WHERE compartment.rid = ?1 ORDER BY compartment.patient";

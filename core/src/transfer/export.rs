@@ -52,17 +52,7 @@ impl Export<'_> {
     /// # Errors
     /// [`ExportError`].
     pub fn to_file(&self, path: &Path) -> Result<Exported, ExportError> {
-        let failed = |source| ExportError::File {
-            file: path.to_owned(),
-            source,
-        };
-        let draft = Draft::create(path).map_err(failed)?;
-        let mut out = BufWriter::new(&draft.file);
-        let exported = self.write(&mut out, path)?;
-        out.flush().map_err(failed)?;
-        drop(out);
-        draft.finish(path).map_err(failed)?;
-        Ok(exported)
+        into_file(path, |out| self.write(out, path))
     }
 
     /// As [`Export::to_file`], to a writer; `name` stands for it in errors.
@@ -121,6 +111,24 @@ impl Export<'_> {
         }
         Ok(())
     }
+}
+
+/// Writes a file that appears whole or not at all, and that only its owner can read.
+pub(super) fn into_file(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<Exported, ExportError>,
+) -> Result<Exported, ExportError> {
+    let failed = |source| ExportError::File {
+        file: path.to_owned(),
+        source,
+    };
+    let draft = Draft::create(path).map_err(failed)?;
+    let mut out = BufWriter::new(&draft.file);
+    let exported = write(&mut out)?;
+    out.flush().map_err(failed)?;
+    drop(out);
+    draft.finish(path).map_err(failed)?;
+    Ok(exported)
 }
 
 /// A file under a temporary name, removed unless it is finished.

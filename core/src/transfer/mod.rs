@@ -12,10 +12,12 @@ mod import;
 mod names;
 mod scan;
 mod source;
+mod trail;
 mod unpack;
 
 pub use export::{Export, ExportError, Exported};
 pub use import::Import;
+pub use trail::TrailExport;
 
 use crate::fhir::{InvalidResource, Reference};
 use std::fmt;

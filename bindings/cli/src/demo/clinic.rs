@@ -4,7 +4,7 @@ use super::device;
 use super::story::failed;
 use crate::failure::Failure;
 use pocketchart_core::access::people::{EnrolmentCode, Grant};
-use pocketchart_core::access::{AccessError, AuditKind, Guard};
+use pocketchart_core::access::{AccessError, AuditKind, Guard, TrailFilter};
 use pocketchart_core::fhir::Resource;
 use pocketchart_core::fhir::bundle::Writer;
 use pocketchart_core::net::Server;
@@ -96,10 +96,22 @@ impl Clinic {
 
     /// Who wrote this record, as the hub's audit trail has it: person and role.
     pub(super) fn writer_of(&self, name: &str) -> Result<Option<(String, String)>, Failure> {
-        let trail = self.guard.audit_trail()?.into_iter().rev();
-        let mut writes = trail.filter(|entry| entry.kind == AuditKind::Written);
-        let last = writes.find(|entry| entry.what == name);
-        Ok(last.map(|entry| (entry.person, entry.role)))
+        let mut filter = TrailFilter {
+            kinds: vec![AuditKind::Written],
+            limit: 100,
+            ..TrailFilter::default()
+        };
+        loop {
+            let page = self.guard.trail(&filter)?;
+            let mut entries = page.entries.into_iter().map(|(_, entry)| entry);
+            if let Some(entry) = entries.find(|entry| entry.what == name) {
+                return Ok(Some((entry.person, entry.role)));
+            }
+            if page.next.is_none() {
+                return Ok(None);
+            }
+            filter.before = page.next;
+        }
     }
 
     /// Sends `lines` to the hub, as any FHIR client would. Answers with the number of transactions.

@@ -163,7 +163,7 @@ pub enum Change {
 pub struct AuditEntry {
     /// Wall clock, ms since 1970.
     pub at_ms: i64,
-    /// Id of the person who acts.
+    /// Id of the person who acts; of a change, who made it.
     pub person: String,
     /// In which role.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -174,9 +174,9 @@ pub struct AuditEntry {
     /// Where the person works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facility: Option<String>,
-    /// Who made the change, where `person` only hands it on.
+    /// Who handed a change of `person` on, where that was somebody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub author: Option<String>,
+    pub via: Option<String>,
     /// What kind of act.
     pub kind: AuditKind,
     /// `Type/id`, a search string, a server: never content.
@@ -217,7 +217,7 @@ impl AuditEntry {
             role: String::new(),
             device: None,
             facility: None,
-            author: None,
+            via: None,
             kind,
             what: String::new(),
             change: None,

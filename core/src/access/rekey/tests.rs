@@ -1,7 +1,7 @@
 //! Every step of a change of keys: stopped there as a kill does it, and failing there as a full disk does it.
 
 use super::*;
-use crate::access::{AuditKind, Person};
+use crate::access::{AuditEntry, AuditKind, Person};
 use crate::clock::SystemClock;
 use crate::crypto::SecretText;
 use crate::crypto::passphrase_hash::LOWEST_COST;
@@ -425,9 +425,10 @@ fn slots_that_are_not_at_hand_are_named_before_they_go() {
     let guard = open(home.path(), &passphrase(FIRST)).unwrap();
     let trail = guard.audit_trail().unwrap();
     let noted = |what: &str| {
-        trail
-            .iter()
-            .any(|entry| entry.kind == AuditKind::Slots && entry.what.contains(what))
+        let about =
+            |entry: &&AuditEntry| entry.kind == AuditKind::Slots && entry.what.contains(what);
+        let done: Vec<bool> = trail.iter().filter(about).map(|entry| entry.done).collect();
+        done == [false, true]
     };
     assert!(noted(&format!("slot {second} removed and dropped with it")));
 }
