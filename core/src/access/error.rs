@@ -85,7 +85,7 @@ pub enum AccessError {
     Refused(#[from] Refused),
     /// The policy does not allow it.
     #[error(transparent)]
-    NotAllowed(#[from] Refusal),
+    NotAllowed(Box<Refusal>),
     /// A policy was not installed.
     #[error(transparent)]
     Policy(#[from] BadPolicy),
@@ -116,4 +116,10 @@ impl From<PeopleError> for AccessError {
 fn in_words(slots: &[SlotSummary]) -> String {
     let words: Vec<String> = slots.iter().map(SlotSummary::in_words).collect();
     words.join(", ")
+}
+
+impl From<Refusal> for AccessError {
+    fn from(refusal: Refusal) -> Self {
+        Self::NotAllowed(Box::new(refusal))
+    }
 }
