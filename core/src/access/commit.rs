@@ -350,14 +350,16 @@ impl Guard {
         commit: impl FnOnce() -> Result<(Outcome, i64), AccessError>,
     ) -> Result<Vec<Option<Raw>>, AccessError> {
         let parts = Part::all(self, authors);
-        let mut each: Vec<Writing> = self.read(|reader| {
+        let mut each: Vec<Writing> = self.read_for_device(|reader| {
             let intents = writes.iter().map(|write| write.intent(reader));
             intents.collect::<Result<_, StoreError>>()
         })?;
         for part in &parts {
             part.note(self, &each, AuditKind::Write, None)?;
         }
-        let ((results, whose), revision) = commit()?;
+        let committed = commit();
+        self.note_if_refused(&committed)?;
+        let ((results, whose), revision) = committed?;
         for ((writing, raw), whose) in each.iter_mut().zip(&results).zip(&whose) {
             if let Some(Raw::Written(committed)) = raw {
                 *writing = became(committed, whose);

@@ -1,5 +1,5 @@
-//! Page links: where the next page starts, sealed to the search, to the person in the role, to the policy in force and to
-//! this opening of the vault.
+//! Page links: where the next page starts, sealed to the search, to the person in the role on the device, and to the policy
+//! in force. Not to one opening of the vault: a hub that starts again would end every download that is under way.
 //!
 //! In clear, a link would tell when the last record on a page was changed, and a made-up one could probe for it.
 
@@ -76,21 +76,19 @@ pub(super) fn bound_to(
     actor: &Actor,
     action: Action,
     policy: u64,
-    opening: &[u8; 16],
     query: &impl FirstPage,
 ) -> Vec<u8> {
-    let opening = hex::encode(opening);
     let patient = actor.patient.as_ref().map_or("", |id| id.as_str());
     let facility = actor.facility.as_deref().unwrap_or_default();
     let parts = [
-        "pocketchart/2/cursor",
+        "pocketchart/3/cursor",
         actor.person.id(),
         actor.role.name(),
         patient,
         facility,
         &action.to_string(),
         &policy.to_string(),
-        &opening,
+        actor.device.as_deref().unwrap_or_default(),
         &query.first_page(),
     ];
     // Each behind its length, so that no two lists give the same bytes.
@@ -120,24 +118,24 @@ mod tests {
         let position: Position = serde_json::from_str(text).unwrap();
         let (owner, other) = (Actor::owner(), Actor::hub_admin());
         let nurse = Actor::new(owner.person.clone(), Role::NURSE);
-        let bound = |actor: &Actor, policy, opening: u8, query: &Query| {
-            bound_to(actor, Action::Search, policy, &[opening; 16], query)
+        let elsewhere = Actor {
+            device: Some("d".into()),
+            ..owner.clone()
         };
-        let right = bound(&owner, 1, 1, &query);
+        let bound =
+            |actor: &Actor, policy, query: &Query| bound_to(actor, Action::Search, policy, query);
+        let right = bound(&owner, 1, &query);
         let cursor = seal(&key, &right, &position).unwrap();
         let mut next = query.clone();
         next.cursor = Some(cursor.clone());
-        assert_eq!(
-            open(&key, &bound(&owner, 1, 1, &next), &cursor),
-            Ok(position)
-        );
+        assert_eq!(open(&key, &bound(&owner, 1, &next), &cursor), Ok(position));
         for wrong in [
-            bound(&other, 1, 1, &query),
-            bound(&nurse, 1, 1, &query),
-            bound(&owner, 2, 1, &query),
-            bound(&owner, 1, 2, &query),
-            bound(&owner, 1, 1, &Query::parse("Patient?_count=8").unwrap()),
-            bound_to(&owner, Action::Export, 1, &[1; 16], &query),
+            bound(&other, 1, &query),
+            bound(&nurse, 1, &query),
+            bound(&elsewhere, 1, &query),
+            bound(&owner, 2, &query),
+            bound(&owner, 1, &Query::parse("Patient?_count=8").unwrap()),
+            bound_to(&owner, Action::Export, 1, &query),
         ] {
             assert_eq!(open(&key, &wrong, &cursor), Err(BadCursor));
         }

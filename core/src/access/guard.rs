@@ -9,7 +9,6 @@ use crate::clock::Clock;
 use crate::crypto::passphrase_hash::Cost;
 use crate::crypto::{Key, SecretText};
 use crate::fhir::Instant;
-use crate::rng;
 use crate::store::{Durability, Permit, Reader, Store, StoreError, Tx};
 use crate::vault::{self, RecoveryCode, Secret, Vault, VaultError};
 use std::path::Path;
@@ -49,8 +48,6 @@ pub(super) struct Open {
     pub(super) store: Store,
     audit: Mutex<AuditLog>,
     pub(super) cursor_key: Key,
-    /// Of this opening: page links of another are refused.
-    pub(super) opening: [u8; 16],
     /// Last, so that the files are closed before the vault's lock is given up.
     pub(super) vault: Vault,
 }
@@ -132,7 +129,6 @@ impl Guard {
             store,
             audit: Mutex::new(audit),
             cursor_key: vault.cursor_key(),
-            opening: rng::make_bytes()?,
             vault,
         };
         let shared = Shared {

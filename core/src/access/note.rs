@@ -87,6 +87,17 @@ impl Guard {
         self.written_as(&Writing::named(what), write)
     }
 
+    /// A write that the policy did not allow is in the trail too, with the rule that is missing.
+    pub(super) fn note_if_refused<R>(
+        &self,
+        written: &Result<R, AccessError>,
+    ) -> Result<(), AccessError> {
+        match written {
+            Err(AccessError::NotAllowed(refusal)) => self.note_refusal(refusal),
+            _ => Ok(()),
+        }
+    }
+
     /// As [`Guard::written`], of records: both entries say whose they are.
     pub(super) fn written_as<R, E: Into<AccessError>>(
         &self,
@@ -95,9 +106,7 @@ impl Guard {
     ) -> Result<R, AccessError> {
         self.enter(writing.note(AuditKind::Write))?;
         let written = write(self).map_err(Into::into);
-        if let Err(AccessError::NotAllowed(refusal)) = &written {
-            self.note_refusal(refusal)?;
-        }
+        self.note_if_refused(&written)?;
         let (answer, revision) = written?;
         let after = Note {
             revision: Some(revision),

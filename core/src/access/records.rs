@@ -122,7 +122,7 @@ impl Guard {
     ) -> Result<String, AccessError> {
         let version = self.in_force().version();
         self.with_open(|open| {
-            let bound = cursor::bound_to(&self.actor, action, version, &open.opening, query);
+            let bound = cursor::bound_to(&self.actor, action, version, query);
             Ok(cursor::seal(&open.cursor_key, &bound, position)?)
         })
     }
@@ -136,7 +136,7 @@ impl Guard {
     ) -> Result<P, AccessError> {
         let version = self.in_force().version();
         self.with_open(|open| {
-            let bound = cursor::bound_to(&self.actor, action, version, &open.opening, query);
+            let bound = cursor::bound_to(&self.actor, action, version, query);
             Ok(cursor::open(&open.cursor_key, &bound, sealed)?)
         })
     }
@@ -168,9 +168,9 @@ impl Guard {
     /// [`AccessError`]; then nothing was stored.
     pub fn put_together(&self, resources: &[Resource<'_>]) -> Result<Vec<Saved>, AccessError> {
         let signer = self.signer()?;
-        let writing = self.read(|reader| Writing::of_puts(reader, resources))?;
         let ids = resources.iter().map(|_| rng::make_uuid());
         let ids: Vec<String> = ids.collect::<Result<_, _>>()?;
+        let writing = self.read_for_device(|reader| Writing::of_puts(reader, resources))?;
         self.written_as(&writing, |guard| {
             guard.write(Durability::Full, |tx| {
                 let mut wishes = Vec::with_capacity(resources.len());
@@ -210,7 +210,7 @@ impl Guard {
     /// [`AccessError`]; then nothing was deleted.
     pub fn delete(&self, name: &Reference) -> Result<Option<Saved>, AccessError> {
         let (change_id, signer) = (rng::make_uuid()?, self.signer()?);
-        let writing = self.read(|reader| Writing::of_delete(reader, name))?;
+        let writing = self.read_for_device(|reader| Writing::of_delete(reader, name))?;
         self.written_as(&writing, |guard| {
             guard.write(Durability::Full, |tx| {
                 let whole = tx.place_of(name)?;
