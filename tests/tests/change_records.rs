@@ -142,6 +142,35 @@ async fn two_authors_of_one_record_both_stand_for_it() {
     );
 }
 
+/// A nurse may change a telephone number and not a birth date, whoever's birth date waits beside it.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_writes_with_the_rights_of_whose_change_waits() {
+    let hub = TestHub::start().await;
+    let client = hub.client();
+    let put = client.put("Patient/p", &patient("p", "1"), None).await;
+    assert_eq!(put.unwrap().status, 201);
+    let tablet = in_hands(staffed(&hub).await, PHYSICIAN).await;
+    tablet.sync().await;
+    hub.approve_members(&STAFF).await;
+    let born = "\"birthDate\":\"2001-01-01\",\"telecom\"";
+    let text = tablet.text("Patient/p").unwrap();
+    tablet.put(&text.replace("\"telecom\"", born));
+    let tablet = in_hands(tablet, NURSE).await;
+    let text = tablet.text("Patient/p").unwrap();
+    tablet.put(&text.replace("\"1\"}]", "\"2\"}]"));
+    let report = tablet.sync().await;
+    assert_eq!((report.sent, report.refused), (0, 1));
+    // Nothing is lost, and who may write all of it saves it as theirs.
+    let tablet = in_hands(tablet, PHYSICIAN).await;
+    let text = tablet.text("Patient/p").unwrap();
+    assert!(text.contains("2001") && text.contains("\"2\"}]"));
+    tablet.put(&text);
+    let report = tablet.sync().await;
+    assert_eq!((report.sent, report.refused), (1, 0));
+    let last = writers(&hub, "Patient/p").pop().unwrap();
+    assert_eq!(last.0, PHYSICIAN);
+}
+
 /// What is written while an earlier change is under way does not know its version yet; it names that change instead.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_written_during_a_push_is_taken_on_top_of_it() {
@@ -213,8 +242,7 @@ async fn a_removed_member_is_refused_from_then_on_and_the_work_stays() {
     let tablet = in_hands(tablet, NURSE).await;
     let text = tablet.text("Observation/a").unwrap();
     tablet.put(&text);
-    let pending = tablet.guard.pending(None).unwrap();
-    assert_eq!(pending[0].state, EditState::Waiting);
+    assert_eq!(tablet.sync().await.sent, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
