@@ -92,6 +92,13 @@ async fn a_conditional_create_creates_once() {
         .write("POST", "Patient", &typed, &known_as("1", ""))
         .await;
     assert_eq!(again.status, 200);
+    // As fhirpy sends it.
+    let url = "Patient?identifier=urn:s|1";
+    let again = rest.write("POST", url, &[], &known_as("1", "")).await;
+    assert_eq!(again.status, 200);
+    let url = "Patient/a?identifier=urn:s|1";
+    let named = rest.write("PUT", url, &[], &patient("a", "1")).await;
+    assert_eq!(named.codes(), (400, "not-supported".into()));
 
     rest.write("POST", "Patient", &[], &known_as("1", "")).await;
     let several = rest

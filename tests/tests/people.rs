@@ -1,7 +1,9 @@
 //! Several people, one vault: who has it open, who was shut out, and what is left of whoever had it before.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use pocketchart_core::access::{AccessError, Actor, AuditKind, Guard, Opening, Person, Role};
+use pocketchart_core::access::{
+    AccessError, Actor, AuditKind, Guard, Opening, Person, Role, TrailFilter,
+};
 use pocketchart_core::clock::Clock;
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
@@ -200,6 +202,8 @@ async fn an_open_tablet_changes_hands_and_the_guards_before_end_at_once() {
         guard.public_key().unwrap(),
         Some(guard.people().unwrap()[1].public_key)
     );
+    // The trail is not a nurse's to read.
+    assert!(guard.trail(&TrailFilter::default()).is_err());
     let trail = trail(&guard);
     let switch = trail
         .iter()
@@ -612,7 +616,8 @@ async fn a_vault_of_format_1_opens_and_takes_people_in() {
         .await
         .unwrap();
     assert!(guard.get(&name("Patient/a")).unwrap().is_some());
-    assert!(guard.check().unwrap().problems.is_empty());
+    let owner = guard.acting_as(Actor::owner());
+    assert!(owner.check().unwrap().problems.is_empty());
 }
 
 /// header, header.prev, what a temporary file holds; and how many people there are then.

@@ -1,5 +1,5 @@
 //! What a person may not see is not there: every side door by name. And who may write what.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::panic, clippy::unwrap_used)]
 
 use pocketchart_core::access::{
     AccessError, Act, Actor, Asked, AuditKind, BadPolicy, Done, Fetched, Guard, Person, Policy,

@@ -102,11 +102,18 @@ pub(crate) async fn receive(State(app): State<App>, request: Request, next: Next
     }
 }
 
-/// Works on a request in a task of its own: what panics in it ends it alone, and what takes too long is not waited for.
-/// A write that is under way then is finished all the same.
+/// Works on a request in a task of its own.
 pub(crate) async fn work(State(app): State<App>, request: Request, next: Next) -> Response {
-    let task = tokio::spawn(next.run(request));
-    match tokio::time::timeout(app.limits.work, task).await {
+    apart(next.run(request), app.limits.work).await
+}
+
+/// What panics in it ends it alone, and what takes too long is not waited for. A write that is under way then is finished
+/// all the same.
+async fn apart(
+    answer: impl Future<Output = Response> + Send + 'static,
+    limit: Duration,
+) -> Response {
+    match tokio::time::timeout(limit, tokio::spawn(answer)).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => failed().into_response(),
         Err(_) => {
@@ -121,4 +128,36 @@ pub(crate) async fn work(State(app): State<App>, request: Request, next: Next) -
 pub(crate) fn failed() -> Problem {
     let text = "the request failed; the hub goes on";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn told(response: Response) -> (u16, String) {
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await;
+        (status, String::from_utf8(body.unwrap().to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_its_request_alone_and_tells_nothing() {
+        let panics = async {
+            assert_eq!("Jane Doe", "", "Jane Doe");
+            Response::new(Body::empty())
+        };
+        let (status, text) = told(apart(panics, Duration::from_secs(60)).await).await;
+        assert_eq!(status, 500);
+        assert!(
+            text.contains("OperationOutcome") && !text.contains("Jane"),
+            "{text}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_not_waited_for() {
+        let (status, text) = told(apart(std::future::pending(), Duration::ZERO).await).await;
+        assert_eq!(status, 503);
+        assert!(text.contains("read before you send it again"), "{text}");
+    }
 }

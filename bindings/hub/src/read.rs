@@ -102,14 +102,15 @@ fn written(base: &str, query: &HistoryQuery, page: &HistoryPage) -> String {
     bundle.finish()
 }
 
-/// `_summary` and `_elements` of a read: an answer that is not what was asked for would look complete.
-fn no_parameters(ask: &Ask) -> Result<(), Problem> {
+/// `_summary` and `_elements` of a read, and whatever stands behind the name of a record: an answer that is not what was
+/// asked for would look complete.
+pub(crate) fn no_parameters(ask: &Ask) -> Result<(), Problem> {
     match ask.parameters.first() {
         None => Ok(()),
         Some(_) if crate::headers::is_lenient(&ask.headers) => Ok(()),
         Some((name, _)) => {
             let name: String = name.chars().take(80).collect();
-            let text = format!("{name} is not supported on a read");
+            let text = format!("{name} is not supported here");
             Err(Problem::bad("not-supported", text))
         }
     }

@@ -4,7 +4,7 @@ use crate::answer::{Answer, Problem, empty, json, versioned};
 use crate::ask::Ask;
 use crate::headers::{self, Return};
 use crate::names::{record_named, type_named};
-use crate::read::{never_was, unknown};
+use crate::read::{never_was, no_parameters, unknown};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use pocketchart_core::access::{Act, Committed, Done, Write};
 use pocketchart_core::fhir::patch::Patch;
@@ -18,13 +18,18 @@ pub(crate) fn create(ask: &Ask, kind: &str, body: &[u8]) -> Answer {
     let kind = type_named(kind)?;
     let body = utf8(body)?;
     is_of_type(body, kind)?;
-    let unless = headers::if_none_exist(&ask.headers)?;
-    let unless = unless.map(|query| condition(kind, query)).transpose()?;
+    let unless = match headers::if_none_exist(&ask.headers)? {
+        Some(query) => Some(condition(kind, query)?),
+        // Not R4's way, but that of some clients. Ignored, it would make a second record.
+        None if !ask.parameters.is_empty() => Some(condition_of(ask, kind.name())?),
+        None => None,
+    };
     let text = Cow::Borrowed(body);
     answered(ask, Act::Create { text, unless })
 }
 
 pub(crate) fn put(ask: &Ask, kind: &str, id: &str, body: &[u8]) -> Answer {
+    no_parameters(ask)?;
     let name = record_named(kind, id)?;
     let resource = Resource::parse(body)?;
     if *resource.name() != name {
@@ -44,6 +49,7 @@ pub(crate) fn put_found(ask: &Ask, kind: &str, body: &[u8]) -> Answer {
 }
 
 pub(crate) fn patch(ask: &Ask, kind: &str, id: &str, body: &[u8]) -> Answer {
+    no_parameters(ask)?;
     let name = record_named(kind, id)?;
     let patch = Patch::parse(utf8(body)?)?;
     answered(ask, Act::Patch { name, patch })
@@ -56,6 +62,7 @@ pub(crate) fn patch_found(ask: &Ask, kind: &str, body: &[u8]) -> Answer {
 }
 
 pub(crate) fn delete(ask: &Ask, kind: &str, id: &str) -> Answer {
+    no_parameters(ask)?;
     answered(ask, Act::Delete(record_named(kind, id)?))
 }
 

@@ -79,7 +79,7 @@ pub enum AccessError {
     Refused(#[from] Refused),
     /// The policy does not allow it.
     #[error(transparent)]
-    NotAllowed(#[from] Refusal),
+    NotAllowed(#[from] Box<Refusal>),
     /// A policy was not installed.
     #[error(transparent)]
     Policy(#[from] BadPolicy),

@@ -44,11 +44,7 @@ pub fn changed_elements(old: &Resource<'_>, new: &Resource<'_>) -> Vec<String> {
             changed.push(name);
         }
     }
-    changed.extend(
-        new.keys()
-            .filter(|name| !old.contains_key(*name))
-            .map(|n| *n),
-    );
+    changed.extend(new.keys().filter(|name| !old.contains_key(*name)).copied());
     changed.sort_unstable();
     changed.into_iter().map(str::to_owned).collect()
 }

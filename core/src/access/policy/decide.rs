@@ -216,7 +216,7 @@ impl InForce {
         actor: &Actor,
         action: Action,
         kind: ResourceType,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Box<Refusal>> {
         let allows = |rule: &Rule| match &rule.allows {
             Allows::Records { types, actions, .. } => {
                 actions.contains(&action) && types.contains(&kind)
@@ -234,7 +234,7 @@ impl InForce {
         &self,
         actor: &Actor,
         action: Action,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Box<Refusal>> {
         let allows = |rule: &Rule| match &rule.allows {
             Allows::Records { actions, .. } => actions.contains(&action),
             Allows::Vault(_) => false,
@@ -250,7 +250,7 @@ impl InForce {
         &self,
         actor: &Actor,
         action: VaultAction,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Box<Refusal>> {
         let allows = |rule: &Rule| matches!(&rule.allows, Allows::Vault(actions) if actions.contains(&action));
         if actor.role == Role::OWNER || self.rules(actor).iter().any(allows) {
             return Ok(());
@@ -272,7 +272,7 @@ impl InForce {
         &'p self,
         actor: &Actor,
         asked: &Asked<'_>,
-    ) -> Result<&'p str, Refusal> {
+    ) -> Result<&'p str, Box<Refusal>> {
         if actor.role == Role::OWNER {
             return Ok("");
         }
@@ -288,7 +288,7 @@ impl InForce {
     }
 
     /// The refusal of a write that would be allowed, were something not there that the actor may not see.
-    pub(in crate::access) fn taken(&self, actor: &Actor, asked: &Asked<'_>) -> Refusal {
+    pub(in crate::access) fn taken(&self, actor: &Actor, asked: &Asked<'_>) -> Box<Refusal> {
         self.refusal(actor, format!("{} {}", asked.action, asked.kind), Why::Id)
     }
 
@@ -360,8 +360,8 @@ impl InForce {
             .unwrap_or_default()
     }
 
-    fn refusal(&self, actor: &Actor, what: String, why: Why) -> Refusal {
-        Refusal {
+    fn refusal(&self, actor: &Actor, what: String, why: Why) -> Box<Refusal> {
+        Box::new(Refusal {
             role: actor.role.clone(),
             version: self.version(),
             what,
@@ -370,7 +370,7 @@ impl InForce {
             } else {
                 Why::Unreadable
             },
-        }
+        })
     }
 
     fn extent(&self, scope: Scope, actor: &Actor) -> Extent {

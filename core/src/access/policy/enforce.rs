@@ -83,7 +83,7 @@ impl Guard {
         Ok(action)
     }
 
-    fn noted(&self, decided: Result<(), Refusal>) -> Result<(), AccessError> {
+    fn noted(&self, decided: Result<(), Box<Refusal>>) -> Result<(), AccessError> {
         let Err(refusal) = decided else { return Ok(()) };
         self.note_refusal(&refusal)?;
         Err(refusal.into())

@@ -357,7 +357,7 @@ fn rule(at: &At, value: &Value) -> Result<Rule, InvalidPolicy> {
                 why: format!("{} (a rule without `types` is about the vault)", e.why),
                 ..e
             })?;
-        let actions = at.list(members, "actions", MAX_RULES, |at, text| named(at, text))?;
+        let actions = at.list(members, "actions", MAX_RULES, named)?;
         return Ok(Rule {
             id,
             allows: Allows::Vault(nonempty(&at.member("actions"), actions)?),
@@ -382,8 +382,7 @@ fn rule(at: &At, value: &Value) -> Result<Rule, InvalidPolicy> {
         Some(Value::String(text)) => add(&types_at, text)?,
         _ => drop(at.list(members, "types", ResourceType::all().count(), add)?),
     }
-    let actions: Vec<Action> =
-        at.list(members, "actions", MAX_RULES, |at, text| named(at, text))?;
+    let actions: Vec<Action> = at.list(members, "actions", MAX_RULES, named)?;
     let actions: BTreeSet<Action> = nonempty(&at.member("actions"), actions)?;
     let scope = named(&at.member("scope"), &at.text(members, "scope")?)?;
     let is_update = actions.contains(&Action::Update);
