@@ -508,6 +508,10 @@ impl Tx<'_> {
 
     /// A further change: what the server refused is tried again, a conflict stays one.
     fn retry_edit(&self, rid: i64, deleted: bool) -> Result<(), StoreError> {
+        // Whoever saves again what was refused stands for it alone: what the others signed was not taken.
+        let sql = "UPDATE outbox SET record = NULL
+                   WHERE rid = ?1 AND EXISTS (SELECT 1 FROM edit WHERE rid = ?1 AND state = 2)";
+        self.connection.prepare_cached(sql)?.execute([rid])?;
         let sql = "UPDATE edit SET deleted = ?2, refusal = NULL, state = CASE state WHEN 2 THEN 0 ELSE state END
                    WHERE rid = ?1";
         self.connection

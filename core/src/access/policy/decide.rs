@@ -69,16 +69,6 @@ pub enum Why {
     },
 }
 
-impl Why {
-    /// A rule allows the action on the record, though not all that was asked.
-    pub(in crate::access) fn is_about_a_part(&self) -> bool {
-        matches!(
-            self,
-            Self::Fields { .. } | Self::Transition { .. } | Self::Booking { .. }
-        )
-    }
-}
-
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -121,8 +121,7 @@ impl Guard {
 
     /// Judges one write that a hub takes: by the role of those who wrote it. `old`: the text that stands there.
     ///
-    /// Where several had a part in it, one of them must be allowed all of it, and the last one, whose bytes these are,
-    /// must be allowed to change that record.
+    /// Where several had a part in it, each of them must be allowed all of it.
     ///
     /// # Errors
     /// [`AccessError::NotAllowed`], or what a write to nothing would be answered with.
@@ -145,14 +144,12 @@ impl Guard {
         let Some((last, before)) = authors.split_last() else {
             return judged(wish.actor);
         };
-        match judged(last) {
-            Err(AccessError::NotAllowed(refusal)) if refusal.why.is_about_a_part() => {
-                let others = before.iter().map(|actor| judged(actor));
-                let allowed = others.into_iter().find_map(Result::ok);
-                allowed.ok_or(AccessError::NotAllowed(refusal))
-            }
-            other => other,
+        // The last one signed all of these bytes: were an earlier one's role enough, whoever comes last could write
+        // with the rights of anybody whose change still waits.
+        for actor in before {
+            judged(actor)?;
         }
+        judged(last)
     }
 
     /// Puts a signed policy into force. It must be newer than the one that is.
