@@ -511,7 +511,7 @@ fn readers_and_an_import_write_one_unbroken_trail() {
     let file = home.path().join("c.ndjson");
     fs::write(&file, clinic()).unwrap();
     let entries = std::thread::scope(|scope| {
-        let importer = scope.spawn(|| import(&guard, &[file.clone()]));
+        let importer = scope.spawn(|| import(&guard, std::slice::from_ref(&file)));
         let mut looks = 0;
         while !importer.is_finished() || looks < 50 {
             guard.get(&name(&format!("Patient/x{looks}"))).unwrap();

@@ -663,7 +663,7 @@ fn roles_may_do_what_the_table_in_the_docs_says() {
     assert_eq!(all(&writes(condition.into())), "--x----");
     let answers = r#"{"resourceType":"QuestionnaireResponse","id":"q","status":"completed","subject":{"reference":"Patient/a"}}"#;
     assert_eq!(all(&writes(answers.into())), "xxx----");
-    assert_eq!(all(&writes(person("new", "9"))), "--xx---");
+    assert_eq!(all(&writes(person("new", "9"))), "-xxx---");
     let doctor = r#"{"resourceType":"Practitioner","id":"new"}"#;
     assert_eq!(all(&writes(doctor.into())), "-----x-");
     assert_eq!(all(&must(VaultAction::Audit)), "----x--");

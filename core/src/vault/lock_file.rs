@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// Held while this process has the vault; the operating system frees it when the process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct LockFile(#[allow(dead_code)] File);
+pub(super) struct LockFile(File);
 
 impl LockFile {
     pub(super) fn take(path: &Path) -> Result<Self, VaultError> {
@@ -41,6 +41,14 @@ impl LockFile {
     }
 }
 
+/// Given up by name, not only by closing: a child process that is just being started holds a copy of the descriptor for a
+/// moment, and with it the lock.
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,7 +63,9 @@ mod tests {
             refusal.contains(&std::process::id().to_string()),
             "{refusal}"
         );
+        let held_by_a_child = first.0.try_clone().unwrap();
         drop(first);
         LockFile::take(&path).unwrap();
+        drop(held_by_a_child);
     }
 }
