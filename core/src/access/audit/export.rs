@@ -312,7 +312,8 @@ impl Event<'_> {
         let entry = self.entry;
         let mut entities = Vec::new();
         match (entry.kind, entry.record()) {
-            (AuditKind::Search, _) => entities.push(json!({
+            // FHIR has no empty values.
+            (AuditKind::Search, _) if !entry.what.is_empty() => entities.push(json!({
                 "type": coding((ENTITY_TYPE, "2", "System Object")),
                 "role": coding((OBJECT_ROLE, "24", "Query")),
                 "query": STANDARD.encode(&entry.what),
