@@ -2,10 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use pocketchart_core::access::{AccessError, Actor, AuditKind, Guard, Opening, Person, Role};
-use pocketchart_core::clock::Clock;
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
-use pocketchart_core::fhir::Instant;
 use pocketchart_core::session::{IdleTimes, Session};
 use pocketchart_core::vault::{NewSecret, NewSlot, VaultError, With};
 use pocketchart_tests::hand_clock::HandClock;
