@@ -58,6 +58,9 @@ pub struct Applying {
 pub struct Presenting {
     /// Their keys.
     pub members: Vec<MemberKey>,
+    /// SHA-256 of the signed policy that the device has; none: none is installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 /// What the hub says about them: the answer to `$members`.
@@ -67,6 +70,12 @@ pub struct Presented {
     pub authority: PublicKey,
     /// Everybody it knows on this device.
     pub members: Vec<Certified>,
+    /// The signed policy, for a shared device that has another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The anchor that the device handed over last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<String>,
 }
 
 /// What the hub says about the key of a member.
@@ -180,7 +189,8 @@ impl Guard {
     ///
     /// # Errors
     /// [`AccessError`].
-    pub fn present_members(&self, members: &[MemberKey]) -> Result<Presented, AccessError> {
+    pub fn present_members(&self, presenting: &Presenting) -> Result<Presented, AccessError> {
+        let members = &presenting.members;
         let Some(id) = &self.actor.device else {
             return Err(PeopleError::Unknown.into());
         };
@@ -192,12 +202,19 @@ impl Guard {
         let is_known = |wanted: &&MemberKey| !known.iter().any(|it| it.member.key == wanted.key);
         let new: Vec<&MemberKey> = members.iter().filter(is_known).collect();
         let key = self.authority_key()?;
-        let authority = key.public();
+        // A policy names patients. Whose own phone it is, no policy limits there.
+        let policy = match device.grant.patient {
+            Some(_) => None,
+            None => self.policy_beside(presenting.policy.as_deref())?,
+        };
+        let presented = |members| Presented {
+            authority: key.public(),
+            members,
+            policy,
+            anchor: device.anchor.clone(),
+        };
         if new.is_empty() {
-            return Ok(Presented {
-                authority,
-                members: known,
-            });
+            return Ok(presented(known));
         }
         if known.len() + new.len() > MAX_MEMBERS {
             return Err(PeopleError::BadGrant("too many people on one device").into());
@@ -210,7 +227,7 @@ impl Guard {
                 certified(tx, id)
             })
         })?;
-        Ok(Presented { authority, members })
+        Ok(presented(members))
     }
 }
 

@@ -4,11 +4,13 @@
 //! and the device gets a token of its own. People sign with keys of their own; the hub certifies each key in a role.
 //! Everything stands in the hub's vault. Of secrets and tokens the hub keeps a hash.
 
+mod anchors;
 mod code;
 mod enrol;
 mod operate;
 mod rows;
 
+pub use anchors::{Handed, Taken};
 pub use code::{Application, BadCode, EnrolmentCode, MemberKey};
 pub use enrol::{Applied, Applying, Certified, Presented, Presenting};
 pub use operate::{DeviceState, DeviceSummary, MemberSummary, People};
@@ -99,6 +101,9 @@ pub enum PeopleError {
     /// The application is not signed by the key in it.
     #[error("the device did not prove its key")]
     BadProof,
+    /// The anchor is not signed by that device, or another vault's.
+    #[error("this is no anchor of this device's vault")]
+    BadAnchor,
     /// Nothing has this id.
     #[error("no device and no person waits or is known by this id")]
     Unknown,

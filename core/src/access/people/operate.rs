@@ -134,11 +134,14 @@ impl Guard {
                         let applicant = row.applicant.as_ref().ok_or(PeopleError::Unknown)?;
                         let device = device_id(&applicant.key);
                         // Enrolled before: what it had ends with this approval.
-                        if let Some(before) = get::<DeviceRow>(tx, &device)?
-                            && let Some(token) = before.token
-                        {
-                            remove::<TokenRow>(tx, &token)?;
+                        let before = get::<DeviceRow>(tx, &device)?;
+                        if let Some(token) = before.as_ref().and_then(|it| it.token.as_ref()) {
+                            remove::<TokenRow>(tx, token)?;
                         }
+                        // An older home does not shake off its anchor by coming in again.
+                        let anchor = before
+                            .filter(|before| before.vault == applicant.vault)
+                            .and_then(|before| before.anchor);
                         let enrolled = DeviceRow {
                             grant: row.grant.clone(),
                             key: applicant.key,
@@ -148,6 +151,7 @@ impl Guard {
                             revoked: false,
                             enrolled_ms: now.epoch_ms(),
                             seen_ms: None,
+                            anchor,
                         };
                         set(tx, &device, &enrolled)?;
                         for member in &applicant.members {
