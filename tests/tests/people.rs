@@ -346,7 +346,7 @@ async fn only_the_owner_or_an_admin_adds_people_and_everyone_their_own_slots() {
             None,
         )
         .await;
-    assert!(matches!(refused, Err(AccessError::OwnerOnly { .. })));
+    assert!(matches!(refused, Err(AccessError::NotAllowed(_))));
     let gate = FakeGate::default();
     let key = guard.public_key().unwrap();
     guard.add_slot(new_pin(), Some(&gate)).await.unwrap();

@@ -140,7 +140,10 @@ impl SyncRun<'_> {
         let done = self.exchange(&capability, &mut report).await;
         // What was done until then is worth an anchor, unless nobody is there to take it.
         if is_hub && !matches!(done, Err(SyncError::Net(_) | SyncError::Unauthorized)) {
-            report.anchored = hub::hand_over(self.guard, self.server).await?;
+            let handed = hub::hand_over(self.guard, self.server).await;
+            done?;
+            report.anchored = handed?;
+            return Ok(report);
         }
         done.map(|()| report)
     }

@@ -165,6 +165,10 @@ fn tell(global: &Global, url: &str, report: &Report) {
         "held": report.held,
         "skipped": report.skipped,
         "pages": report.pages,
+        "policy": report.policy.as_ref().and_then(|policy| policy.as_ref().ok()),
+        "policy_refused": report.policy.as_ref().and_then(|policy| policy.as_ref().err()).map(ToString::to_string),
+        "older_than_anchor": report.missed,
+        "anchored": report.anchored,
     });
     let mut words = format!(
         "{url}: sent {}, received {}",
@@ -189,6 +193,20 @@ fn tell(global: &Global, url: &str, report: &Report) {
         if n > 0 {
             words += &format!("\n  {} {what}", count(n, "record"));
         }
+    }
+    match &report.policy {
+        Some(Ok(version)) => words += &format!("\n  the hub's policy {version} is in force now"),
+        Some(Err(error)) => {
+            words += &format!(
+                "\n  WARNING: the hub's policy was refused, the one before stays: {error}"
+            );
+        }
+        None => {}
+    }
+    if let Some(missed) = &report.missed {
+        words += &format!(
+            "\n  WARNING: {missed} `pocketchart vault check --accept-loss` takes note of it"
+        );
     }
     say(global, &words, &object);
 }

@@ -5,6 +5,7 @@ use super::rows::{
     Applicant, CodeRow, DeviceRow, MemberRow, SerialRow, TokenRow, all, get, remove, set,
 };
 use super::{Grant, PeopleError};
+use crate::access::policy::VaultAction;
 use crate::access::{AccessError, Actor, Certificate, Guard, Person, Role, device_id, fingerprint};
 use crate::crypto::sign::{PublicKey, SigningKey};
 use crate::fhir::{Instant, ResourceId};
@@ -96,7 +97,7 @@ impl Guard {
     /// # Errors
     /// [`PeopleError::BadCode`] and the others.
     pub fn apply(&self, application: &str) -> Result<Applied, AccessError> {
-        self.must_be_operator()?;
+        self.must_be_operator(VaultAction::Devices)?;
         let application = Application::verify(application).map_err(|_| PeopleError::BadProof)?;
         let (now, code) = (self.now(), hash_of(application.secret()));
         let token = make_token()?;
@@ -359,7 +360,7 @@ impl Guard {
     /// # Errors
     /// [`PeopleError`].
     pub fn enrol(&self, grant: &Grant) -> Result<Zeroizing<String>, AccessError> {
-        self.must_be_operator()?;
+        self.must_be_operator(VaultAction::Devices)?;
         grant.check()?;
         let secret = make_secret()?;
         let now = self.now().epoch_ms();

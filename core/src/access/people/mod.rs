@@ -16,6 +16,7 @@ pub use enrol::{Applied, Applying, Certified, Presented, Presenting};
 pub use operate::{DeviceState, DeviceSummary, MemberSummary, People};
 use rows::{DeviceRow, MemberRow};
 
+use super::policy::VaultAction;
 use super::{AccessError, AuditKind, Guard, Role};
 use crate::fhir::ResourceId;
 use crate::rng::NoRandomness;
@@ -73,7 +74,7 @@ impl Grant {
 }
 
 /// Roles that no operator gives: one is the operator's own, one is the device's.
-fn check_role(role: &Role) -> Result<(), PeopleError> {
+pub(super) fn check_role(role: &Role) -> Result<(), PeopleError> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let name = role.name();
     let fits = (1..=32).contains(&name.len()) && name.bytes().all(plain);
@@ -130,12 +131,11 @@ impl Guard {
         })
     }
 
-    /// Only in the operator's own hands.
-    pub(super) fn must_be_operator(&self) -> Result<(), AccessError> {
-        if self.actor.role == Role::OWNER && self.actor.device.is_none() {
-            Ok(())
-        } else {
-            Err(PeopleError::NotTheOperator.into())
+    /// Only in the operator's own hands, and there by the policy: on the hub's machine, with no device between.
+    pub(super) fn must_be_operator(&self, action: VaultAction) -> Result<(), AccessError> {
+        match self.actor.device {
+            Some(_) => Err(PeopleError::NotTheOperator.into()),
+            None => self.must(action),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::code::MemberKey;
 use super::enrol::{issue, present};
 use super::rows::{CodeRow, DeviceRow, MemberRow, TokenRow, all, get, remove, set};
 use super::{Grant, PeopleError, check_role};
+use crate::access::policy::VaultAction;
 use crate::access::{AccessError, Certificate, Guard, Role, device_id, fingerprint};
 use crate::crypto::sign::PublicKey;
 use crate::fhir::Instant;
@@ -79,7 +80,7 @@ impl Guard {
     /// # Errors
     /// [`PeopleError::NotTheOperator`] and the others.
     pub fn hub_people(&self) -> Result<People, AccessError> {
-        self.must_be_operator()?;
+        self.must_be_operator(VaultAction::Devices)?;
         let authority = self.authority_key()?.public();
         self.read(|reader| {
             let mut devices = Vec::new();
@@ -122,7 +123,9 @@ impl Guard {
     /// # Errors
     /// [`PeopleError`].
     pub fn approve(&self, id: &str, role: Option<Role>) -> Result<(), AccessError> {
-        self.must_be_operator()?;
+        // An id is a device's or a person's.
+        self.must_be_operator(VaultAction::Devices)?;
+        self.must(VaultAction::People)?;
         role.iter().try_for_each(check_role)?;
         let authority = self.authority_key()?;
         let now = self.now();
@@ -189,7 +192,8 @@ impl Guard {
     /// # Errors
     /// [`PeopleError`].
     pub fn revoke(&self, id: &str) -> Result<(), AccessError> {
-        self.must_be_operator()?;
+        self.must_be_operator(VaultAction::Devices)?;
+        self.must(VaultAction::People)?;
         self.registered(&format!("revoke {id}"), |guard| {
             guard.write(Durability::Full, |tx| match find(tx, id, false)? {
                 Found::Applicant(code) => remove::<CodeRow>(tx, &code),
