@@ -74,7 +74,7 @@ impl Grant {
 }
 
 /// Roles that no operator gives: one is the operator's own, one is the device's.
-pub(super) fn check_role(role: &Role) -> Result<(), PeopleError> {
+fn check_role(role: &Role) -> Result<(), PeopleError> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let name = role.name();
     let fits = (1..=32).contains(&name.len()) && name.bytes().all(plain);
