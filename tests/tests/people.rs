@@ -717,8 +717,8 @@ async fn the_policy_decides_about_people_and_keys() {
         .find(|slot| slot.person == "nurse-1" && slot.kind == SlotKind::Passphrase)
         .unwrap();
     let (owner, owners) = (Person::owner(), passphrase(PASSPHRASE));
-    let at_hand = guard.at_hand(&opening(&owner, &owners, None));
-    let present = [at_hand.await.unwrap()];
+    let owners = opening(&owner, &owners, None);
+    let present = [guard.at_hand(&owners).await.unwrap()];
     let removed = guard.remove_slot(own.id, &present, Absent::Drop, Some(&gate), |_, _| ());
     by_policy(removed.await.map(drop));
     assert_eq!(guard.slots().unwrap().len(), slots.len());

@@ -52,7 +52,8 @@ pub(crate) fn run(global: &Global, args: &Sync) -> Result<ExitCode, Failure> {
 
 /// What is left, and the exit code for it.
 fn conclude(guard: &Guard, skipped: u64) -> Result<ExitCode, Failure> {
-    let waiting = guard.status()?.waiting;
+    let status = guard.status()?;
+    let waiting = status.waiting;
     let still: u64 = waiting
         .iter()
         .filter(|w| w.state == EditState::Waiting)
@@ -77,6 +78,10 @@ fn conclude(guard: &Guard, skipped: u64) -> Result<ExitCode, Failure> {
             "pocketchart: {changed} {} for a person (see `pocketchart status`)",
             verb(for_a_person)
         );
+    }
+    if status.waiting_unseen > 0 {
+        let changed = count(status.waiting_unseen, "changed record");
+        eprintln!("pocketchart: {changed} that you may not see: kept, and listed for the owner");
     }
     if for_a_person > 0 || skipped > 0 {
         return Ok(ExitCode::from(WAITS_FOR_A_PERSON));

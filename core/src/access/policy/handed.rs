@@ -53,16 +53,11 @@ impl Guard {
         let Some(hub) = self.authority()? else {
             return Ok(Err(BadPolicy::NotJoined));
         };
-        let read = read_policy(&hub, signed).and_then(|policy| {
-            // What the vault says of its own is no news of the policy.
-            let newer = self.is_newer(&policy);
-            Ok((policy, newer))
-        });
-        let (policy, newer) = match read {
-            Ok(read) => read,
+        let policy = match read_policy(&hub, signed) {
+            Ok(policy) => policy,
             Err(bad) => return self.refused_policy(bad),
         };
-        if let Err(bad) = newer? {
+        if let Err(bad) = self.is_newer(&policy)? {
             return self.refused_policy(bad);
         }
         let version = policy.version;
