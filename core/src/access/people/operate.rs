@@ -1,7 +1,7 @@
 //! What the operator does: looks at devices and people, approves, revokes.
 
 use super::code::MemberKey;
-use super::enrol::{issue, present};
+use super::enrol::{Presents, issue, present};
 use super::rows::{CodeRow, DeviceRow, MemberRow, TokenRow, all, get, remove, set};
 use super::{Grant, PeopleError, check_role};
 use crate::access::{AccessError, Certificate, Guard, Role, device_id, fingerprint};
@@ -151,7 +151,8 @@ impl Guard {
                         };
                         set(tx, &device, &enrolled)?;
                         for member in &applicant.members {
-                            present(tx, &authority, &device, &row.grant, member, now)?;
+                            let when = Presents::Approved(now);
+                            present(tx, &authority, &device, &row.grant, member, when)?;
                         }
                         row.approved = true;
                         set(tx, &code, &row)
