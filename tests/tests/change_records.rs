@@ -2,7 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use axum::http::{HeaderMap, Uri};
-use pocketchart_core::access::people::{Application, MemberKey};
+use pocketchart_core::access::people::{Application, Grant, MemberKey};
 use pocketchart_core::access::{AuditEntry, AuditKind, EditState, Guard, Person, Role};
 use pocketchart_core::access::{device_id, fingerprint};
 use pocketchart_core::crypto::sign::{self, SigningKey, Statement};
@@ -544,4 +544,64 @@ async fn another_server_sees_nothing_of_it() {
         assert!(!body.contains("pocketchart:change"), "{uri}");
         assert!(!uri.path().contains('$'), "{uri}");
     }
+}
+
+/// The grant names one person for the moment of approval. Whoever has the tablet's token later must not become that
+/// person by naming a key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_comes_after_the_approval_waits_for_one_of_its_own() {
+    let hub = TestHub::start().await;
+    let grant = Grant {
+        person: Some(PHYSICIAN.into()),
+        role: Some(Role::PHYSICIAN),
+        ..tablet_grant()
+    };
+    let home = tempfile::tempdir().unwrap();
+    let (guard, _) = make_vault(home.path());
+    add_member(&guard, PHYSICIAN, Role::PHYSICIAN).await;
+    let tablet = hub.joined_with(guard, home, &grant).await;
+    let of_physician = |people: &Value| -> Vec<String> {
+        let members = people["members"].as_array().unwrap().clone();
+        let theirs = members.iter().filter(|m| m["person"] == PHYSICIAN);
+        theirs
+            .map(|m| m["state"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(of_physician(&hub.people().await), ["approved"]);
+
+    let stolen = SigningKey::make_random().unwrap();
+    let body = json!({ "members": [{ "person": PHYSICIAN, "key": stolen.public() }] });
+    let answer = tablet.server.post("$members", body.to_string()).await;
+    let answer = answer.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let mut states = of_physician(&hub.people().await);
+    states.sort();
+    assert_eq!(states, ["approved", "waiting"]);
+}
+
+/// What other entries call each other is not signed: it must not change what somebody signed.
+#[tokio::test(flavor = "multi_thread")]
+async fn signed_bytes_are_stored_as_they_were_signed() {
+    let hub = TestHub::start().await;
+    let forger = Forger::joined(&hub).await;
+    let (about_p, q) = (observation("a", "p", "1"), patient("q", "1"));
+    let mut bundle = Writer::new("transaction", &[]);
+    for (record, text) in [("Observation/a", &about_p), ("Patient/q", &q)] {
+        let change = signed(&forger.nurse, &forger.honest(record, Some(text), None));
+        bundle.put_signed(record, text, None, true, Some(&change));
+    }
+    let bundle = bundle.finish();
+    let at = bundle.rfind("{\"extension\"").unwrap();
+    let moved = format!(
+        "{}{{\"fullUrl\":\"https://elsewhere/Patient/p\",{}",
+        &bundle[..at],
+        &bundle[at + 1..]
+    );
+    let answer = forger.server.transaction(moved).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let stored = hub.client().get("Observation/a").await.unwrap().text;
+    assert!(
+        stored.contains("Patient/p") && !stored.contains("Patient/q"),
+        "{stored}"
+    );
 }

@@ -152,6 +152,20 @@ impl Guard {
         judged(last)
     }
 
+    /// Whether this person may not read what stands under a name of the first server.
+    pub(in crate::access) fn hides(
+        &self,
+        name: &Reference,
+        text: &str,
+    ) -> Result<bool, AccessError> {
+        let standing = Resource::parse_text(text).map_err(|_| StoreError::DamagedValue {
+            what: "body",
+            row: 0,
+        })?;
+        let view = self.view(Action::Read);
+        Ok(!view.shows(PeerId::FIRST, name.kind, &patients_of(&standing)))
+    }
+
     /// Puts a signed policy into force. It must be newer than the one that is.
     ///
     /// # Errors
