@@ -605,3 +605,47 @@ async fn signed_bytes_are_stored_as_they_were_signed() {
         "{stored}"
     );
 }
+
+/// "Gone already" ends a deletion on the device. It must not be said of a record that stands, and that its author only
+/// may not see.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_change_of_what_its_author_may_not_see_is_refused() {
+    let hub = TestHub::start().await;
+    let forger = Forger::joined(&hub).await;
+    let client = hub.client();
+    for (id, patient) in [("theirs", "p1"), ("others", "p2")] {
+        let text = observation(id, patient, "1");
+        let path = format!("Observation/{id}");
+        client.put(&path, &text, None).await.unwrap();
+    }
+    let policy = r#"{"format":1,"version":2,"issued":"2026-11-24","panels":{"east":{"patients":["p1"]}},
+        "people":{"nurse-1":{"panels":["east"]}},"roles":{
+        "nurse":[{"id":"r","types":["Observation"],"actions":["read","search","create","update","delete"],"scope":"panel"}],
+        "tablet":[{"id":"r","types":["Observation"],"actions":["read","search"],"scope":"all"}]}}"#;
+    hub.guard.sign_and_install_policy(policy).unwrap();
+    for (id, status) in [("others", 403), ("theirs", 204)] {
+        let path = format!("Observation/{id}");
+        let change = signed(&forger.nurse, &forger.honest(&path, None, Some("1")));
+        let sent = forger.server.delete_signed(&path, Some("1"), Some(&change));
+        let answer = sent.await.unwrap();
+        assert_eq!(answer.status, status, "{id}: {}", answer.text);
+    }
+    // Nor "another version" of one: the device would try it again for ever, and tell nobody.
+    let (path, text) = ("Observation/others", observation("others", "p1", "2"));
+    let change = signed(&forger.nurse, &forger.honest(path, Some(&text), Some("1")));
+    let sent = forger
+        .server
+        .put_signed(path, &text, Some("1"), Some(&change));
+    assert_eq!(sent.await.unwrap().status, 403);
+    assert_eq!(client.get("Observation/others").await.unwrap().status, 200);
+    assert_eq!(client.get("Observation/theirs").await.unwrap().status, 410);
+    // What is gone is gone, whoever asks.
+    let change = signed(
+        &forger.nurse,
+        &forger.honest("Observation/theirs", None, None),
+    );
+    let again = forger
+        .server
+        .delete_signed("Observation/theirs", None, Some(&change));
+    assert_eq!(again.await.unwrap().status, 204);
+}

@@ -137,12 +137,29 @@ impl Guard {
             let wish = Wish {
                 actor,
                 name: wish.name.clone(),
+                // To a device that sees what its author may not, "another version" would be no answer: it has that one.
+                expects_version: wish.expects_version && authors.is_empty(),
                 ..*wish
             };
             judge_one(&in_force, false, &wish, old, is_booked)
         };
         let Some((last, before)) = authors.split_last() else {
             return judged(wish.actor);
+        };
+        // A device that hears of a deletion that there was nothing forgets it. What it holds stands here, too.
+        let judged = |actor| match judged(actor)? {
+            Judged::Absent if old.is_some() => {
+                let asked = Asked {
+                    action: Action::Delete,
+                    kind: wish.name.reference.kind,
+                    peer: wish.name.peer,
+                    old: None,
+                    new: None,
+                    is_booked,
+                };
+                Err(AccessError::from(in_force.taken(actor, &asked)))
+            }
+            judged => Ok(judged),
         };
         // The last one signed all of these bytes: were an earlier one's role enough, whoever comes last could write
         // with the rights of anybody whose change still waits.
