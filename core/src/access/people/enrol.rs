@@ -196,7 +196,8 @@ impl Guard {
                 members: known,
             });
         }
-        if known.len() + new.len() > MAX_MEMBERS {
+        let here = known.iter().filter(|it| !it.revoked).count();
+        if here + new.len() > MAX_MEMBERS {
             return Err(PeopleError::BadGrant("too many people on one device").into());
         }
         let members = self.registered("members", |guard| {

@@ -7,7 +7,7 @@ use super::{Grant, PeopleError, check_role};
 use crate::access::{AccessError, Certificate, Guard, Role, device_id, fingerprint};
 use crate::crypto::sign::PublicKey;
 use crate::fhir::Instant;
-use crate::store::{Durability, Reader};
+use crate::store::{Durability, Reader, Tx};
 
 /// Shortest beginning of an id that is taken for it.
 const ID_PREFIX: usize = 4;
@@ -134,10 +134,13 @@ impl Guard {
                         let applicant = row.applicant.as_ref().ok_or(PeopleError::Unknown)?;
                         let device = device_id(&applicant.key);
                         // Enrolled before: what it had ends with this approval.
-                        if let Some(before) = get::<DeviceRow>(tx, &device)?
-                            && let Some(token) = before.token
-                        {
-                            remove::<TokenRow>(tx, &token)?;
+                        if let Some(before) = get::<DeviceRow>(tx, &device)? {
+                            if let Some(token) = before.token {
+                                remove::<TokenRow>(tx, &token)?;
+                            }
+                            if !row.grant.is_for_the_same(&before.grant) {
+                                end_certificates(tx, &device)?;
+                            }
                         }
                         let enrolled = DeviceRow {
                             grant: row.grant.clone(),
@@ -209,6 +212,17 @@ impl Guard {
             })
         })
     }
+}
+
+/// Takes back what was certified on a device: it holds for the patient or the place that the device was approved for.
+/// What waits there waits on, until its people are approved anew.
+fn end_certificates(tx: &Tx<'_>, device: &str) -> Result<(), PeopleError> {
+    for (key, mut row) in all::<MemberRow>(tx)? {
+        if row.device == device && row.certificate.take().is_some() {
+            set(tx, &key, &row)?;
+        }
+    }
+    Ok(())
 }
 
 /// What `id` stands for: the beginning of an id, or a fingerprint in any case. `waiting`: of a device
