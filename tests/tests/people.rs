@@ -1,13 +1,15 @@
 //! Several people, one vault: who has it open, who was shut out, and what is left of whoever had it before.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use pocketchart_core::access::people::PeopleError;
+use pocketchart_core::access::people::{Certified, MemberKey, PeopleError};
 use pocketchart_core::access::{
-    Absent, AccessError, Actor, AuditKind, CopyWay, Guard, Opening, Person, Policy, Role,
-    TrailFilter,
+    Absent, AccessError, Actor, AuditKind, Certificate, CopyWay, Guard, Opening, Person, Policy,
+    Role, TrailFilter, VaultAction,
 };
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
+use pocketchart_core::crypto::sign::SigningKey;
+use pocketchart_core::fhir::Instant;
 use pocketchart_core::vault::{
     Gate, NewSecret, NewSlot, RecoveryCode, Secret, SlotKind, VaultError, With,
 };
@@ -769,4 +771,89 @@ fn the_policy_decides_who_operates_a_hub() {
             Err(AccessError::People(PeopleError::NotTheOperator))
         ));
     }
+}
+
+/// Whoever has two slots can take one of them out, and nobody else's with it: not the owner's, not the recovery code.
+#[tokio::test]
+async fn nobody_but_who_is_in_charge_drops_the_slots_of_others() {
+    let (home, code) = shared().await;
+    let clock = Arc::new(HandClock::default());
+    let secret = passphrase(NURSE_WORDS);
+    let guard = open(home.path(), opening(&nurse(), &secret, None), &clock)
+        .await
+        .unwrap();
+    let second = guard
+        .add_slot(words("kettle marble inlet 33"), None)
+        .await
+        .unwrap();
+    let before = guard.slots().unwrap().len();
+    let removed = guard
+        .remove_slot(second, &[], Absent::Drop, None, |_, _| ())
+        .await;
+    assert!(
+        matches!(removed, Err(AccessError::NotAllowed(_))),
+        "{removed:?}"
+    );
+    assert_eq!(guard.slots().unwrap().len(), before);
+    guard.lock().unwrap();
+    let owner = Guard::unlock(home.path(), &Secret::Recovery(code), clock.clone()).unwrap();
+    owner.lock().unwrap();
+}
+
+/// A hub certifies people in roles. It cannot make anybody the owner, whom no policy limits.
+#[tokio::test]
+async fn no_certificate_makes_an_owner() {
+    let home = tempfile::tempdir().unwrap();
+    let (owner, _) = make_vault(home.path());
+    let key = owner
+        .add_person(&nurse(), &Role::NURSE, words(NURSE_WORDS), None)
+        .await
+        .unwrap();
+    let hub = SigningKey::make_random().unwrap();
+    let certificate = Certificate {
+        issuer: hub.public(),
+        person: Person::owner(),
+        role: Role::OWNER,
+        patient: None,
+        facility: None,
+        public_key: key,
+        issued: Instant::from_epoch_ms(1),
+        serial: 1,
+    };
+    let said = Certified {
+        member: MemberKey {
+            person: nurse(),
+            key,
+        },
+        certificate: Some(certificate.issue(&hub)),
+        revoked: false,
+    };
+    owner.take_certificates(hub.public(), &[said]).unwrap();
+    let secret = passphrase(NURSE_WORDS);
+    let guard = owner
+        .switch_person(&opening(&nurse(), &secret, None))
+        .await
+        .unwrap();
+    assert_ne!(guard.actor().role, Role::OWNER);
+    assert!(guard.must(VaultAction::Keys).is_err());
+    // Capture stays open to the role that this vault's owner gave.
+    assert_eq!(guard.actor().role, Role::NURSE);
+}
+
+/// What is signed with a key that is not the one that is kept would be nobody's.
+#[test]
+fn those_who_ask_for_the_devices_key_at_once_get_one() {
+    let home = tempfile::tempdir().unwrap();
+    let (guard, _) = make_vault(home.path());
+    let start = std::sync::Barrier::new(8);
+    let ask = || {
+        start.wait();
+        guard.device_key().unwrap().public()
+    };
+    let keys: Vec<_> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        asked.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let kept = guard.device_key().unwrap().public();
+    assert!(keys.iter().all(|key| *key == kept));
 }

@@ -275,7 +275,8 @@ fn actor_as(vault: &Vault, member: &vault::Member) -> Actor {
         Certificate::holder(authority, &member.certificate, &member.public_key).ok()
     });
     let person = of_header(&member.person);
-    match certified {
+    // An authority certifies people in roles. Whom no policy limits is nobody's to say but the vault's own.
+    match certified.filter(|actor| actor.role != Role::OWNER) {
         // The name stays the one that stands in this vault's records of changes.
         Some(actor) => Actor { person, ..actor },
         None => Actor::new(person, Role::named(member.role.clone())),

@@ -30,8 +30,9 @@ pub(super) async fn present(guard: &Guard, server: &Server) -> Result<Option<New
     match answer.status {
         200 => {}
         401 => return Err(SyncError::Unauthorized),
-        // Another server of the same kind, which this device was not enrolled with.
-        403..=405 => return Ok(None),
+        // Another server of the same kind, which this device was not enrolled with; or a hub that wants none of them. What
+        // waits is sent all the same: the hub says of each change whether it knows its author.
+        400..500 => return Ok(None),
         _ => return Err(failed(&answer, "the people of this device")),
     }
     let said: Presented = serde_json::from_str(&answer.text).map_err(|_| not_fhir())?;

@@ -5,7 +5,7 @@
 
 use super::{SyncError, failed, hub};
 use crate::access::people::{Applied, Applying, EnrolmentCode};
-use crate::access::{AccessError, Guard, PeerId, PeerSettings, device_id};
+use crate::access::{AccessError, Guard, PeerId, PeerSettings, device_id, fingerprint};
 use crate::net::{NetError, Server};
 use crate::vault::VaultError;
 
@@ -70,7 +70,11 @@ pub async fn join(guard: &Guard, code: &EnrolmentCode) -> Result<Joined, JoinErr
         _ => return Err(failed(&answer, "an enrolment code").into()),
     };
     let (device, token, grant, authority, members) = match applied {
-        Applied::Waiting { fingerprint } => return Ok(Joined::Waiting { fingerprint }),
+        // What is compared is this device's own, whatever the hub shows.
+        Applied::Waiting { .. } => {
+            let fingerprint = fingerprint(&guard.device_key()?.public());
+            return Ok(Joined::Waiting { fingerprint });
+        }
         Applied::Approved {
             device,
             token,

@@ -73,6 +73,13 @@ impl Grant {
     }
 }
 
+impl Grant {
+    /// Whether both are for one patient, or for one place.
+    fn is_for_the_same(&self, other: &Self) -> bool {
+        self.patient == other.patient && self.facility == other.facility
+    }
+}
+
 /// Roles that no operator gives: one is the operator's own, one is the device's.
 fn check_role(role: &Role) -> Result<(), PeopleError> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';

@@ -1,14 +1,14 @@
 //! What the operator does: looks at devices and people, approves, revokes.
 
 use super::code::MemberKey;
-use super::enrol::{issue, present};
+use super::enrol::{Presents, issue, present};
 use super::rows::{CodeRow, DeviceRow, MemberRow, TokenRow, all, get, remove, set};
 use super::{Grant, PeopleError, check_role};
 use crate::access::policy::VaultAction;
 use crate::access::{AccessError, Certificate, Guard, Role, device_id, fingerprint};
 use crate::crypto::sign::PublicKey;
 use crate::fhir::Instant;
-use crate::store::{Durability, Reader};
+use crate::store::{Durability, Reader, Tx};
 
 /// Shortest beginning of an id that is taken for it.
 const ID_PREFIX: usize = 4;
@@ -138,8 +138,13 @@ impl Guard {
                         let device = device_id(&applicant.key);
                         // Enrolled before: what it had ends with this approval.
                         let before = get::<DeviceRow>(tx, &device)?;
-                        if let Some(token) = before.as_ref().and_then(|it| it.token.as_ref()) {
-                            remove::<TokenRow>(tx, token)?;
+                        if let Some(before) = &before {
+                            if let Some(token) = &before.token {
+                                remove::<TokenRow>(tx, token)?;
+                            }
+                            if !row.grant.is_for_the_same(&before.grant) {
+                                end_certificates(tx, &device)?;
+                            }
                         }
                         // An older home does not shake off its anchor by coming in again.
                         let anchor = before
@@ -158,7 +163,8 @@ impl Guard {
                         };
                         set(tx, &device, &enrolled)?;
                         for member in &applicant.members {
-                            present(tx, &authority, &device, &row.grant, member, now)?;
+                            let when = Presents::Approved(now);
+                            present(tx, &authority, &device, &row.grant, member, when)?;
                         }
                         row.approved = true;
                         set(tx, &code, &row)
@@ -216,6 +222,17 @@ impl Guard {
             })
         })
     }
+}
+
+/// Takes back what was certified on a device: it holds for the patient or the place that the device was approved for.
+/// What waits there waits on, until its people are approved anew.
+fn end_certificates(tx: &Tx<'_>, device: &str) -> Result<(), PeopleError> {
+    for (key, mut row) in all::<MemberRow>(tx)? {
+        if row.device == device && row.certificate.take().is_some() {
+            set(tx, &key, &row)?;
+        }
+    }
+    Ok(())
 }
 
 /// What `id` stands for: the beginning of an id, or a fingerprint in any case. `waiting`: of a device

@@ -135,6 +135,8 @@ impl Guard {
             let wish = Wish {
                 actor,
                 name: wish.name.clone(),
+                // To a device that sees what its author may not, "another version" would be no answer: it has that one.
+                expects_version: wish.expects_version && authors.is_empty(),
                 ..*wish
             };
             judge_one(&in_force, false, &wish, old, is_booked)
@@ -142,12 +144,41 @@ impl Guard {
         let Some((last, before)) = authors.split_last() else {
             return judged(wish.actor);
         };
+        // A device that hears of a deletion that there was nothing forgets it. What it holds stands here, too.
+        let judged = |actor| match judged(actor)? {
+            Judged::Absent if old.is_some() => {
+                let asked = Asked {
+                    action: Action::Delete,
+                    kind: wish.name.reference.kind,
+                    peer: wish.name.peer,
+                    old: None,
+                    new: None,
+                    is_booked,
+                };
+                Err(AccessError::from(in_force.taken(actor, &asked)))
+            }
+            judged => Ok(judged),
+        };
         // The last one signed all of these bytes: were an earlier one's role enough, whoever comes last could write
         // with the rights of anybody whose change still waits.
         for actor in before {
             judged(actor)?;
         }
         judged(last)
+    }
+
+    /// Whether this person may not read what stands under a name of the first server.
+    pub(in crate::access) fn hides(
+        &self,
+        name: &Reference,
+        text: &str,
+    ) -> Result<bool, AccessError> {
+        let standing = Resource::parse_text(text).map_err(|_| StoreError::DamagedValue {
+            what: "body",
+            row: 0,
+        })?;
+        let view = self.view(Action::Read);
+        Ok(!view.shows(PeerId::FIRST, name.kind, &patients_of(&standing)))
     }
 
     /// Puts a signed policy into force. It must be newer than the one that is.
