@@ -356,8 +356,9 @@ pub(crate) struct Audit {
     #[arg(long, value_name = "ID", conflicts_with = "instead")]
     pub(crate) patient: Option<String>,
     /// Only what this person did or handed on
+    // Not `--person`: that one says whose slot opens, here as everywhere.
     #[arg(long, value_name = "ID", conflicts_with_all = ["verify", "export"])]
-    pub(crate) person: Option<String>,
+    pub(crate) by: Option<String>,
     /// Only this kind of act, such as read, search, written, denied; may be repeated
     #[arg(long, value_name = "KIND", conflicts_with_all = ["verify", "export"])]
     pub(crate) kind: Vec<String>,

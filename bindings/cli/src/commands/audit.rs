@@ -103,7 +103,7 @@ fn filter(audit: &Audit) -> Result<TrailFilter, Failure> {
         patient: patient
             .transpose()
             .map_err(|e| Failure::Usage(e.to_string()))?,
-        person: audit.person.clone(),
+        person: audit.by.clone(),
         kinds: audit.kind.iter().map(kind).collect::<Result<_, _>>()?,
         span: span(audit)?,
         before: audit.before,
