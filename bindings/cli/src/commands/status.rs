@@ -1,6 +1,6 @@
 //! `status`: what is in the vault and what waits.
 
-use super::sync::WAITS_FOR_A_PERSON;
+use super::sync::{WAITS_FOR_A_PERSON, needs_a_person};
 use super::with_session;
 use crate::args::Global;
 use crate::failure::Failure;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
     let status = with_session(global, |session| Ok(session.guard()?.status()?))?;
     result(global, &words(&status), &object(&status));
-    let for_a_person = status.waiting.iter().any(|p| p.state != EditState::Waiting);
+    let for_a_person = status.waiting.iter().any(needs_a_person);
     let lost = status.lost.is_some();
     Ok(match (for_a_person, lost) {
         (true, _) => ExitCode::from(WAITS_FOR_A_PERSON),
