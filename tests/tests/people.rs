@@ -4,43 +4,19 @@
 use pocketchart_core::access::{
     AccessError, Actor, AuditKind, Guard, Opening, Person, Role, TrailFilter,
 };
-use pocketchart_core::clock::Clock;
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
-use pocketchart_core::fhir::Instant;
 use pocketchart_core::vault::{
     Gate, NewSecret, NewSlot, RecoveryCode, Secret, SlotKind, VaultError, With,
 };
 use pocketchart_tests::fake_gate::FakeGate;
+use pocketchart_tests::hand_clock::HandClock;
 use pocketchart_tests::*;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 const NURSE_WORDS: &str = "ferry thimble orchard 19";
 const PIN: &str = "739148";
-
-/// A clock that moves when told to; both its halves.
-#[derive(Default)]
-struct HandClock(AtomicU64);
-
-impl HandClock {
-    fn forward(&self, seconds: u64) {
-        self.0.fetch_add(seconds, Ordering::SeqCst);
-    }
-}
-
-impl Clock for HandClock {
-    fn now(&self) -> Instant {
-        let s = i64::try_from(self.0.load(Ordering::SeqCst)).unwrap();
-        Instant::from_epoch_ms(1_800_000_000_000 + s * 1000)
-    }
-
-    fn since_boot(&self) -> Duration {
-        Duration::from_secs(self.0.load(Ordering::SeqCst))
-    }
-}
 
 fn nurse() -> Person {
     Person::new("nurse-1")
