@@ -61,7 +61,7 @@ fn open(global: &Global) -> Result<Guard, Failure> {
         return Err(AccessError::from(VaultError::Missing { home }).into());
     }
     let person = person::chosen(global, &home)?;
-    let secret = secrets::to_unlock(global)?;
+    let secret = secrets::to_unlock(global, &person)?;
     let gate = DesktopGate::of_platform();
     let opening = Opening {
         person: &person,

@@ -62,7 +62,7 @@ fn add(
     let new = NewSlot {
         label: label.to_owned(),
         secret: NewSecret::Passphrase {
-            text: secrets::new_passphrase(file)?,
+            text: secrets::new_passphrase(file, &person)?,
             cost: DEFAULT_COST,
             evaluate: false,
         },

@@ -32,7 +32,7 @@ fn words(status: &Status) -> String {
         lines.push(format!("  {:>9}  {kind}", grouped(*n)));
     }
     match &status.servers[..] {
-        [] => lines.push("No server yet: `pocketchart sync https://...` names one.".into()),
+        [] => lines.push("No server yet: `pocketchart join CODE` joins a hub, `pocketchart sync https://...` names any.".into()),
         servers => lines.push(format!("Syncs with {}", servers.join(", "))),
     }
     if status.waiting.is_empty() && status.waiting_unseen == 0 {
