@@ -85,7 +85,7 @@ impl Failure {
 
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::Net(NetError::BadUrl | NetError::Insecure) => 2,
             Self::Locked(_) | Self::BadSecret(_) | Self::NoKeyring => 3,
             Self::Access(error) | Self::Export(ExportError::Access(error)) => of_access(error),
             Self::Sync(SyncError::Access(error)) => of_access(error),

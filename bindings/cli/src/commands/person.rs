@@ -136,7 +136,7 @@ fn remove(global: &Global, id: &str, keep: &Keep) -> Result<ExitCode, Failure> {
             }
             let kept = rekey::kept(&guard, keep)?;
             let removed = guard.remove_slot(
-                slot.id.clone(),
+                slot.id,
                 &kept,
                 rekey::absent(keep),
                 Some(&gate),

@@ -99,7 +99,8 @@ fn check(global: &Global, file: &Path) -> Result<ExitCode, Failure> {
         words.push("  whose patients are whose is another (panels, people, facilities)".into());
     }
     let newer = new.version > current.version;
-    if !newer && !(changes.is_empty() && same_patients) {
+    let differs = !changes.is_empty() || !same_patients;
+    if differs && !newer {
         words.push(format!(
             "To be installed it needs a version above {}",
             current.version

@@ -74,6 +74,11 @@ fn state(waiting: &Waiting) -> String {
         EditState::Conflict => {
             "changed on both sides; all versions are kept until someone decides".into()
         }
+        EditState::Refused if is_of_removed(waiting) => {
+            "refused: its author was shut out at the hub; kept here until \
+             somebody who may write it saves it again"
+                .into()
+        }
         EditState::Refused => {
             format!(
                 "refused by the server ({}); kept here",
@@ -81,6 +86,13 @@ fn state(waiting: &Waiting) -> String {
             )
         }
     }
+}
+
+fn is_of_removed(waiting: &Waiting) -> bool {
+    let codes = waiting.refusal.as_deref().unwrap_or_default();
+    codes
+        .split_whitespace()
+        .any(|code| code == "author-revoked")
 }
 
 fn object(status: &Status) -> Value {
