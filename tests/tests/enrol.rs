@@ -2,7 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use pocketchart_core::access::people::{Applied, EnrolmentCode, PeopleError};
-use pocketchart_core::access::{AccessError, AuditKind, Role, fingerprint};
+use pocketchart_core::access::{AccessError, Actor, AuditKind, Person, Role, fingerprint};
 use pocketchart_core::clock::Clock;
 use pocketchart_core::fhir::{Instant, outcome};
 use pocketchart_core::net::{NetError, Server};
@@ -175,6 +175,27 @@ async fn a_revoked_device_is_out_at_once_and_keeps_its_work() {
     assert_eq!(again.guard.device().unwrap(), id);
     assert_eq!(again.guard.pending(None).unwrap().len(), 1);
     assert_eq!(again.server.get("Patient").await.unwrap().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_keep_a_token_does_not_ask_for_one() {
+    let hub = TestHub::start().await;
+    let tablet = hub.joined(&tablet_grant()).await;
+    let nurse = Actor {
+        person: Person::new("nurse-1"),
+        role: Role::NURSE,
+        ..Actor::owner()
+    };
+    let nurse = tablet.guard.acting_as(nurse);
+    let code = hub.code(&tablet_grant()).await;
+    let refused = join(&nurse, &code).await;
+    assert!(
+        matches!(refused, Err(JoinError::Access(AccessError::NotAllowed(_)))),
+        "{refused:?}"
+    );
+    // The token that everybody on this tablet syncs with still holds.
+    assert_eq!(tablet.server.get("Patient").await.unwrap().status, 200);
+    waiting(&tablet.guard, &code).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failed, 2 usage, 3 locked or wrong secret, \
-                          4 a conflict or a refused change waits for a person, 5 offline.";
+                          4 a conflict, or a change that was refused or whose author is not approved, waits for a person, 5 offline.";
 
 /// Encrypted, offline-first health records.
 #[derive(Debug, Parser)]
@@ -154,20 +154,16 @@ pub(crate) struct Hub {
 #[derive(Debug, Subcommand)]
 pub(crate) enum HubCommand {
     /// Make a code that lets one device in, good for 15 minutes (with --person ID: that person of it, too)
+    #[command(group = clap::ArgGroup::new("whose").required(true))]
     Enrol {
         /// What to call the device
         #[arg(long, value_name = "NAME")]
         device: String,
         /// A patient's own device: it may see this patient
-        #[arg(
-            long,
-            value_name = "ID",
-            conflicts_with = "facility",
-            required_unless_present = "facility"
-        )]
+        #[arg(long, value_name = "ID", group = "whose")]
         patient: Option<String>,
         /// A shared device, and where it stands
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", group = "whose")]
         facility: Option<String>,
         /// The role of the person named with --person, such as nurse or physician
         #[arg(long, conflicts_with = "patient")]
@@ -316,6 +312,12 @@ pub(crate) enum PersonCommand {
     List,
     /// Open the vault for this person from now on ("owner": for its owner)
     Switch { id: String },
+    /// Let a person open this vault no longer; what they wrote stays, and is sent
+    Remove {
+        id: String,
+        #[command(flatten)]
+        keep: Keep,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -356,8 +358,9 @@ pub(crate) struct Audit {
     #[arg(long, value_name = "ID", conflicts_with = "instead")]
     pub(crate) patient: Option<String>,
     /// Only what this person did or handed on
+    // Not `--person`: that one says whose slot opens, here as everywhere.
     #[arg(long, value_name = "ID", conflicts_with_all = ["verify", "export"])]
-    pub(crate) person: Option<String>,
+    pub(crate) by: Option<String>,
     /// Only this kind of act, such as read, search, written, denied; may be repeated
     #[arg(long, value_name = "KIND", conflicts_with_all = ["verify", "export"])]
     pub(crate) kind: Vec<String>,

@@ -65,9 +65,27 @@ impl Failure {
         }
     }
 
+    /// What to do about it on this command line, which the core does not know.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Access(AccessError::WouldDrop { .. }) => Some(
+                "  --keep-passphrase-file FILE (or PERSON=FILE) and --keep-recovery-code-file FILE give them along; \
+                 --drop-absent agrees",
+            ),
+            Self::Access(AccessError::Unsent { .. }) => Some("  --lose-unsent destroys them, too"),
+            Self::Access(AccessError::Vault(VaultError::NoSuchSlot { .. })) => Some(
+                "  whose slot opens: `pocketchart person switch owner`, or --person ID for one command",
+            ),
+            Self::Sync(SyncError::Unauthorized) => Some(
+                "  at the hub: `pocketchart hub enrol`; here: `pocketchart join CODE`. What waits here goes out then",
+            ),
+            _ => None,
+        }
+    }
+
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::Net(NetError::BadUrl | NetError::Insecure) => 2,
             Self::Locked(_) | Self::BadSecret(_) | Self::NoKeyring => 3,
             Self::Access(error) | Self::Export(ExportError::Access(error)) => of_access(error),
             Self::Sync(SyncError::Access(error)) => of_access(error),

@@ -41,6 +41,9 @@ fn main() -> ExitCode {
                 output::line(&serde_json::json!({ "error": failure.to_string(), "exit": failure.exit_code() }).to_string());
             }
             eprintln!("pocketchart: {failure}");
+            if let Some(hint) = failure.hint() {
+                eprintln!("{hint}");
+            }
             ExitCode::from(failure.exit_code())
         }
     }

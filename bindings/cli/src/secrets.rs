@@ -3,6 +3,7 @@
 use crate::args::Global;
 use crate::failure::Failure;
 use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
+use pocketchart_core::access::Person;
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::vault::{RecoveryCode, Secret};
 use std::io::IsTerminal;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The secret that opens an existing vault. `None`: the keyring has it.
-pub(crate) fn to_unlock(global: &Global) -> Result<Option<Secret>, Failure> {
+pub(crate) fn to_unlock(global: &Global, person: &Person) -> Result<Option<Secret>, Failure> {
     // clap does not see a conflict of which one half stands before the subcommand and one behind it.
     let ways = [
         global.recovery_code_file.is_some(),
@@ -35,19 +36,33 @@ pub(crate) fn to_unlock(global: &Global) -> Result<Option<Secret>, Failure> {
         return Ok(Some(Secret::Pin(secret(&read_line(file)?))));
     }
     if global.pin {
-        return Ok(Some(Secret::Pin(secret(&ask("PIN: ")?))));
+        return Ok(Some(Secret::Pin(secret(&ask(&format!(
+            "PIN{}: ",
+            of(person)
+        ))?))));
     }
     let text = match &global.passphrase_file {
         Some(file) => read_line(file)?,
-        None => ask("Passphrase: ")?,
+        None => ask(&format!("Passphrase{}: ", of(person)))?,
     };
     Ok(Some(Secret::Passphrase(secret(&text))))
 }
 
+/// Whose secret is asked for: on a shared tablet that is not plain.
+fn of(person: &Person) -> String {
+    match *person == Person::owner() {
+        true => String::new(),
+        false => format!(" of {person}"),
+    }
+}
+
 /// A passphrase for a new slot; asked twice at a terminal.
-pub(crate) fn new_passphrase(file: Option<&Path>) -> Result<SecretText, Failure> {
-    let words = "New passphrase (several unrelated words are good): ";
-    new_secret(file, words, "the two passphrases do not match")
+pub(crate) fn new_passphrase(file: Option<&Path>, person: &Person) -> Result<SecretText, Failure> {
+    let words = format!(
+        "New passphrase{} (several unrelated words are good): ",
+        of(person)
+    );
+    new_secret(file, &words, "the two passphrases do not match")
 }
 
 /// A PIN for a new slot; asked twice at a terminal.

@@ -107,7 +107,7 @@ fn the_trail_is_listed_newest_first_by_pages_and_filters() {
 
     let about = place.objects(&["--patient", "a"]);
     assert_eq!(kinds(&about), ["read", "written", "write"]);
-    assert_eq!(place.objects(&["--person", "nobody"]), [Value::Null; 0]);
+    assert_eq!(place.objects(&["--by", "nobody"]), [Value::Null; 0]);
     let since = place.objects(&["--since", "2020", "--kind", "lock"]);
     assert!(since.len() > 3);
     assert!(place.objects(&["--until", "2020"]).is_empty());

@@ -132,7 +132,12 @@ fn a_tablet_joins_its_nurse_is_approved_and_it_is_shut_out() {
         out.contains(&fingerprint) && out.contains("waiting"),
         "{out}"
     );
-    place.operated(&["hub", "approve", &fingerprint]);
+    let (code, _, err) = place.operate(&["hub", "approve", &fingerprint, "--role", "nurse"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("a device"), "{err}");
+    for _ in 0..2 {
+        place.operated(&["hub", "approve", &fingerprint]);
+    }
     place.ok("tablet", &["join", code_text]);
     let (code, _, err) = place.run("tablet", &["join", code_text]);
     assert_eq!(code, 1);
@@ -151,23 +156,38 @@ fn a_tablet_joins_its_nurse_is_approved_and_it_is_shut_out() {
         "--new-passphrase-file",
         str_of(&nurse),
     ];
-    place.ok("tablet", &add);
+    let (code, _, err) = place.run("tablet", &bad_role(&add));
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("no role doctor") && err.contains("physician"));
+    let added = json(&place.ok("tablet", &[&["--json"], &add[..]].concat()));
     let record = place.path("p1.json");
     fs::write(&record, r#"{"resourceType":"Patient","id":"p1"}"#).unwrap();
     let mut put = place.command("tablet", &["--person", "nurse-1", "put", str_of(&record)]);
     assert_eq!(told(put.arg("--passphrase-file").arg(&nurse)).0, 0);
-    let report = json(&place.ok("tablet", &["--json", "sync"]));
+    let (code, out, _) = place.run("tablet", &["--json", "sync"]);
+    assert_eq!(code, 4, "its author waits for a person: {out}");
+    let report = json(&out);
     assert_eq!(
         (report["sent"].as_u64(), report["held"].as_u64()),
         (Some(0), Some(1))
     );
-    let status = place.ok("tablet", &["status"]);
+    let (code, status, _) = place.run("tablet", &["status"]);
+    assert_eq!(code, 4);
     assert!(status.contains("until its author is approved"), "{status}");
 
     let people = place.operated(&["--json", "hub", "devices"]);
     let members = people["members"].as_array().unwrap();
     let nurse = members.iter().find(|m| m["person"] == "nurse-1").unwrap();
     let id = nurse["fingerprint"].as_str().unwrap();
+    assert_eq!(
+        added["fingerprint"], id,
+        "both sides see what is to be compared"
+    );
+    let (_, shown, _) = place.operate(&["hub", "devices"]);
+    assert!(shown.contains("person nurse-1 on ward"), "{shown}");
+    let (code, _, err) = place.operate(&["hub", "approve", id, "--role", "doctor"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("no such role"), "{err}");
     let (code, _, err) = place.operate(&["hub", "approve", id]);
     assert_eq!(code, 1);
     assert!(err.contains("role"), "{err}");
@@ -183,4 +203,32 @@ fn a_tablet_joins_its_nurse_is_approved_and_it_is_shut_out() {
     let (code, _, err) = place.run("tablet", &["sync"]);
     assert_eq!(code, 1);
     assert!(err.contains("does not accept the token"), "{err}");
+    assert!(err.contains("pocketchart join"), "what to do: {err}");
+    assert_eq!(err.matches("does not accept").count(), 1, "{err}");
+    let (code, _, err) = place.operate(&["hub", "approve", device]);
+    assert_eq!(code, 1);
+    assert!(err.contains("new code"), "{err}");
+}
+
+/// The same command for a role that no policy knows.
+fn bad_role<'a>(add: &[&'a str]) -> Vec<&'a str> {
+    let other = |word: &&'a str| if *word == "nurse" { "doctor" } else { word };
+    add.iter().map(other).collect()
+}
+
+#[test]
+fn a_phone_for_a_patient_whom_the_hub_does_not_know_is_warned_of() {
+    let mut place = Place::new();
+    place.ok("hub", &["vault", "create"]);
+    place.start_hub();
+    let (code, out, _) = place.operate(&["hub", "devices"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("hub enrol"), "{out}");
+    let enrol = ["hub", "enrol", "--device", "phone", "--patient", "mistyped"];
+    let (code, out, err) = place.operate(&enrol);
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        out.contains("pocketchart join") && err.contains("no Patient/mistyped"),
+        "{err}"
+    );
 }

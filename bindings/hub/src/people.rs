@@ -183,7 +183,10 @@ pub(crate) fn problem_of(error: &PeopleError) -> Problem {
         | PeopleError::BadCode
         | PeopleError::BadProof
         | PeopleError::BadAnchor => (StatusCode::FORBIDDEN, "forbidden"),
-        PeopleError::BadGrant(_) | PeopleError::RoleNeeded => (StatusCode::BAD_REQUEST, "value"),
+        PeopleError::BadGrant(_) | PeopleError::RoleNeeded | PeopleError::NoRole => {
+            (StatusCode::BAD_REQUEST, "value")
+        }
+        PeopleError::ShutOut => (StatusCode::CONFLICT, "conflict"),
         PeopleError::Unknown => (StatusCode::NOT_FOUND, "not-found"),
         PeopleError::Ambiguous => (StatusCode::CONFLICT, "multiple-matches"),
         PeopleError::Store(_) | PeopleError::Randomness(_) => return failed(),

@@ -2,6 +2,7 @@
 
 use super::audit::AuditKind;
 use super::people::{Application, Certified, EnrolmentCode, MemberKey};
+use super::policy::VaultAction;
 use super::{AccessError, Certificate, Guard};
 use crate::crypto::sign::PublicKey;
 use crate::vault::{Certification, VaultError};
@@ -21,11 +22,13 @@ impl Guard {
             .collect())
     }
 
-    /// What this device sends for a code.
+    /// What this device sends for a code. Only for whoever may keep the token that comes back: the hub ends the one
+    /// before as soon as it gives out another.
     ///
     /// # Errors
     /// [`AccessError`].
     pub fn application(&self, code: &EnrolmentCode) -> Result<String, AccessError> {
+        self.must(VaultAction::Settings)?;
         self.ensure_signing_key()?;
         let (key, vault) = (self.device_key()?, self.vault_id()?);
         Ok(Application::state(&key, code, &vault, self.member_keys()?))

@@ -110,6 +110,8 @@ impl Wipe {
         files::remove(&layout.draft().vault)?;
         // The hub's token and certificate authority: keys of its clients.
         files::remove(&layout.home().join("hub"))?;
+        // Whose slot opens by default: nobody's, in the next vault here.
+        files::remove(&layout.home().join("person"))?;
         files::sync_folder(layout.home())?;
         files::remove(&layout.wiping())?;
         files::sync_folder(layout.home())

@@ -103,7 +103,7 @@ fn filter(audit: &Audit) -> Result<TrailFilter, Failure> {
         patient: patient
             .transpose()
             .map_err(|e| Failure::Usage(e.to_string()))?,
-        person: audit.person.clone(),
+        person: audit.by.clone(),
         kinds: audit.kind.iter().map(kind).collect::<Result<_, _>>()?,
         span: span(audit)?,
         before: audit.before,
@@ -178,14 +178,20 @@ fn tell(global: &Global, audit: &Audit, shown: usize, next: Option<i64>) {
         }
         return;
     }
+    // With a filter beside it nobody can say that of the whole trail.
+    let narrowed = audit.by.is_some()
+        || !audit.kind.is_empty()
+        || audit.since.is_some()
+        || audit.until.is_some()
+        || audit.before.is_some();
     match (next, &audit.who) {
         (Some(next), _) => {
             eprintln!("pocketchart: there are more: --before {next} goes on, --all shows all")
         }
-        (None, Some(who)) if shown == 0 => {
+        (None, Some(who)) if shown == 0 && !narrowed => {
             line(&format!("Nobody saw or changed anything about {who} here."))
         }
-        (None, None) if shown == 0 => line("No such entry."),
+        (None, _) if shown == 0 => line("No such entry."),
         (None, _) => {}
     }
 }

@@ -1,5 +1,6 @@
 //! `vault slots`, `vault add-slot`.
 
+use super::person::chosen;
 use super::{table, waited_for, with_session};
 use crate::args::{Global, NewSlotKind};
 use crate::failure::Failure;
@@ -26,12 +27,13 @@ pub(crate) fn add_slot(
     label: &str,
     kind: &NewSlotKind,
 ) -> Result<ExitCode, Failure> {
+    let person = chosen(global, &secrets::home(global)?)?;
     let secret = match kind {
         NewSlotKind::Passphrase {
             new_passphrase_file,
             bind_to_keyring,
         } => NewSecret::Passphrase {
-            text: secrets::new_passphrase(new_passphrase_file.as_deref())?,
+            text: secrets::new_passphrase(new_passphrase_file.as_deref(), &person)?,
             cost: DEFAULT_COST,
             evaluate: *bind_to_keyring,
         },

@@ -23,10 +23,10 @@ use crate::failure::Failure;
 use crate::gate::DesktopGate;
 use crate::output;
 use crate::secrets;
-use pocketchart_core::access::{Guard, Opening};
+use pocketchart_core::access::{AccessError, Guard, Opening};
 use pocketchart_core::clock::SystemClock;
 use pocketchart_core::session::{IdleTimes, Session};
-use pocketchart_core::vault::With;
+use pocketchart_core::vault::{VaultError, With, exists, wipe_was_interrupted};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -56,8 +56,12 @@ const OPEN_BY_KEYRING: With<'static> = With::Gate {
 /// Opens the vault for as long as the process runs.
 fn open(global: &Global) -> Result<Guard, Failure> {
     let home = secrets::home(global)?;
+    // Said before anybody types a secret for it.
+    if !exists(&home).map_err(AccessError::from)? && !wipe_was_interrupted(&home) {
+        return Err(AccessError::from(VaultError::Missing { home }).into());
+    }
     let person = person::chosen(global, &home)?;
-    let secret = secrets::to_unlock(global)?;
+    let secret = secrets::to_unlock(global, &person)?;
     let gate = DesktopGate::of_platform();
     let opening = Opening {
         person: &person,

@@ -14,12 +14,14 @@ use pocketchart_core::net::{Answer, NetError, Server};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn run(global: &Global, command: &HubCommand) -> Result<ExitCode, Failure> {
-    let hub = operator(&secrets::home(global)?.join("hub"))?;
+    let folder = secrets::home(global)?.join("hub");
+    let hub = operator(&folder, "operator")?;
     match command {
         HubCommand::Enrol {
             device,
@@ -34,6 +36,9 @@ pub(crate) fn run(global: &Global, command: &HubCommand) -> Result<ExitCode, Fai
                 person: global.person.clone(),
                 role: role.clone().map(Role::named),
             };
+            if let Some(id) = patient {
+                warn_of_strange_patient(&folder, id)?;
+            }
             enrol(global, &hub, &grant)?;
         }
         HubCommand::Devices => devices(global, &hub)?,
@@ -68,6 +73,17 @@ fn enrol(global: &Global, hub: &Server, grant: &Grant) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A phone that is let in for a mistyped id receives nothing of its patient, and nobody says why. It is no error: the
+/// record may come later.
+fn warn_of_strange_patient(folder: &Path, id: &str) -> Result<(), Failure> {
+    let fhir = operator(folder, "fhir")?;
+    let answer = runtime()?.block_on(fhir.get(&format!("Patient/{id}")));
+    if answer.map_err(unreached)?.status == 404 {
+        eprintln!("pocketchart: warning: the hub has no Patient/{id}: is the id right?");
+    }
+    Ok(())
+}
+
 fn devices(global: &Global, hub: &Server) -> Result<(), Failure> {
     let answer = runtime()?.block_on(hub.get("people"));
     let people = read(answer.map_err(unreached)?)?;
@@ -77,11 +93,13 @@ fn devices(global: &Global, hub: &Server) -> Result<(), Failure> {
     }
     let cell = |row: &Value, name: &str| row[name].as_str().unwrap_or("-").to_owned();
     let mut rows = Vec::new();
+    let mut names = HashMap::new();
     for device in people["devices"].as_array().into_iter().flatten() {
         let whose = match device["patient"].as_str() {
             Some(patient) => format!("Patient/{patient}"),
             None => cell(device, "facility"),
         };
+        names.insert(cell(device, "id"), cell(device, "name"));
         rows.push(vec![
             cell(device, "fingerprint"),
             format!("device {}", cell(device, "name")),
@@ -93,11 +111,19 @@ fn devices(global: &Global, hub: &Server) -> Result<(), Failure> {
     for member in people["members"].as_array().into_iter().flatten() {
         rows.push(vec![
             cell(member, "fingerprint"),
-            format!("person {}", cell(member, "person")),
+            // Each device has an owner: which one's is it?
+            match names.get(&cell(member, "device")) {
+                Some(device) => format!("person {} on {device}", cell(member, "person")),
+                None => format!("person {}", cell(member, "person")),
+            },
             cell(member, "role"),
             cell(member, "state"),
             "-".into(),
         ]);
+    }
+    if rows.is_empty() {
+        line("No device and no person yet: `pocketchart hub enrol` makes a code for one.");
+        return Ok(());
     }
     let header = ["FINGERPRINT", "WHO", "OF", "STATE", "LAST SEEN"];
     let lines = table::lines(table::screen_width(), Some(&header), &[], &rows);
@@ -106,7 +132,7 @@ fn devices(global: &Global, hub: &Server) -> Result<(), Failure> {
 }
 
 /// The hub that runs over this home.
-fn operator(folder: &Path) -> Result<Server, Failure> {
+fn operator(folder: &Path, part: &str) -> Result<Server, Failure> {
     let read = |name: &str| {
         let why = |error: std::io::Error| Failure::NoHub {
             why: format!("{}: {error}", folder.join(name).display()),
@@ -114,7 +140,7 @@ fn operator(folder: &Path) -> Result<Server, Failure> {
         fs::read_to_string(folder.join(name)).map_err(why)
     };
     let (url, ca, token) = (read("url")?, read("ca.pem")?, read("token")?);
-    let url = format!("{}/operator", url.trim().trim_end_matches("/fhir"));
+    let url = format!("{}/{part}", url.trim().trim_end_matches("/fhir"));
     Ok(Server::new(&url, Some(&ca), Some(&token))?)
 }
 

@@ -3,11 +3,11 @@
 use super::with_session;
 use crate::args::{Global, PolicyCommand};
 use crate::failure::Failure;
-use crate::output::{line, result};
+use crate::output::{result, say};
 use crate::secrets;
 use pocketchart_core::access::{AccessError, BadPolicy, Policy};
 use pocketchart_core::vault;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,7 +22,10 @@ pub(crate) fn run(global: &Global, command: &PolicyCommand) -> Result<ExitCode, 
 
 fn show(global: &Global, role: Option<&str>, raw: bool) -> Result<ExitCode, Failure> {
     if raw {
-        line(Policy::shipped_text().trim_end());
+        let text = Policy::shipped_text().trim_end();
+        // On one line for programs; the order of its members says nothing.
+        let compact = serde_json::from_str::<Value>(text);
+        result(global, text, &compact.unwrap_or_default());
         return Ok(ExitCode::SUCCESS);
     }
     let Some(policy) = with_session(global, |session| Ok(session.guard()?.policy()))? else {
@@ -95,7 +98,17 @@ fn check(global: &Global, file: &Path) -> Result<ExitCode, Failure> {
     if !same_patients {
         words.push("  whose patients are whose is another (panels, people, facilities)".into());
     }
-    let object = json!({ "version": new.version, "sound": true, "changes": objects, "same_patients": same_patients });
+    let newer = new.version > current.version;
+    let differs = !changes.is_empty() || !same_patients;
+    if differs && !newer {
+        words.push(format!(
+            "To be installed it needs a version above {}",
+            current.version
+        ));
+    }
+    let object = json!({
+        "version": new.version, "sound": true, "newer": newer, "changes": objects, "same_patients": same_patients,
+    });
     result(global, &words.join("\n"), &object);
     Ok(ExitCode::SUCCESS)
 }
@@ -115,7 +128,7 @@ fn install(global: &Global, file: &Path) -> Result<ExitCode, Failure> {
         })
     })?;
     let words = format!("Policy {version} is in force.");
-    result(
+    say(
         global,
         &words,
         &json!({ "version": version, "installed": true }),

@@ -128,7 +128,7 @@ fn confirm(options: &WipeOptions, what: &str) -> Result<(), Failure> {
 }
 
 /// Opens the slots whose secrets were given along, so that they stay.
-fn kept(guard: &Guard, keep: &Keep) -> Result<Vec<Switch>, Failure> {
+pub(super) fn kept(guard: &Guard, keep: &Keep) -> Result<Vec<Switch>, Failure> {
     let gate = DesktopGate::of_platform();
     let mut all = Vec::new();
     for (person, file) in &keep.passphrases {
@@ -149,7 +149,7 @@ fn kept(guard: &Guard, keep: &Keep) -> Result<Vec<Switch>, Failure> {
         .collect()
 }
 
-fn absent(keep: &Keep) -> Absent {
+pub(super) fn absent(keep: &Keep) -> Absent {
     if keep.drop_absent {
         Absent::Drop
     } else {
@@ -157,18 +157,18 @@ fn absent(keep: &Keep) -> Absent {
     }
 }
 
-fn new_key_bar(global: &Global) -> ProgressBar {
+pub(super) fn new_key_bar(global: &Global) -> ProgressBar {
     output::bar(global, "copying the records under a new key")
 }
 
-fn shown_on(bar: &ProgressBar) -> impl FnMut(u64, u64) {
+pub(super) fn shown_on(bar: &ProgressBar) -> impl FnMut(u64, u64) {
     |done, total| {
         bar.set_length(total);
         bar.set_position(done);
     }
 }
 
-fn with_dropped(dropped: &[SlotSummary]) -> String {
+pub(super) fn with_dropped(dropped: &[SlotSummary]) -> String {
     if dropped.is_empty() {
         return String::new();
     }
@@ -179,7 +179,7 @@ fn with_dropped(dropped: &[SlotSummary]) -> String {
     )
 }
 
-fn ids(slots: &[SlotSummary]) -> Vec<String> {
+pub(super) fn ids(slots: &[SlotSummary]) -> Vec<String> {
     slots.iter().map(|slot| slot.id.to_string()).collect()
 }
 

@@ -1,6 +1,6 @@
 //! `status`: what is in the vault and what waits.
 
-use super::sync::WAITS_FOR_A_PERSON;
+use super::sync::{WAITS_FOR_A_PERSON, needs_a_person};
 use super::with_session;
 use crate::args::Global;
 use crate::failure::Failure;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
     let status = with_session(global, |session| Ok(session.guard()?.status()?))?;
     result(global, &words(&status), &object(&status));
-    let for_a_person = status.waiting.iter().any(|p| p.state != EditState::Waiting);
+    let for_a_person = status.waiting.iter().any(needs_a_person);
     let lost = status.lost.is_some() || status.missed.is_some();
     Ok(match (for_a_person, lost) {
         (true, _) => ExitCode::from(WAITS_FOR_A_PERSON),
@@ -32,7 +32,7 @@ fn words(status: &Status) -> String {
         lines.push(format!("  {:>9}  {kind}", grouped(*n)));
     }
     match &status.servers[..] {
-        [] => lines.push("No server yet: `pocketchart sync https://...` names one.".into()),
+        [] => lines.push("No server yet: `pocketchart join CODE` joins a hub, `pocketchart sync https://...` names any.".into()),
         servers => lines.push(format!("Syncs with {}", servers.join(", "))),
     }
     if status.waiting.is_empty() && status.waiting_unseen == 0 {
@@ -86,6 +86,11 @@ fn state(waiting: &Waiting) -> String {
         EditState::Conflict => {
             "changed on both sides; all versions are kept until someone decides".into()
         }
+        EditState::Refused if is_of_removed(waiting) => {
+            "refused: its author was shut out at the hub; kept here until \
+             somebody who may write it saves it again"
+                .into()
+        }
         EditState::Refused => {
             format!(
                 "refused by the server ({}); kept here",
@@ -93,6 +98,13 @@ fn state(waiting: &Waiting) -> String {
             )
         }
     }
+}
+
+fn is_of_removed(waiting: &Waiting) -> bool {
+    let codes = waiting.refusal.as_deref().unwrap_or_default();
+    codes
+        .split_whitespace()
+        .any(|code| code == "author-revoked")
 }
 
 fn object(status: &Status) -> Value {

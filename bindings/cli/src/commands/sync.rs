@@ -4,7 +4,7 @@ use super::{runtime, with_session};
 use crate::args::{Global, Sync};
 use crate::failure::Failure;
 use crate::output::{SyncProgress, count, say};
-use pocketchart_core::access::{EditState, Guard, PeerId, PeerSettings};
+use pocketchart_core::access::{EditState, Guard, PeerId, PeerSettings, Waiting};
 use pocketchart_core::fhir::ResourceId;
 use pocketchart_core::net::Server;
 use pocketchart_core::sync::{Report, SyncError, SyncRun, probe};
@@ -26,17 +26,19 @@ pub(crate) fn run(global: &Global, args: &Sync) -> Result<ExitCode, Failure> {
             None => {
                 let servers = guard.peers()?;
                 if servers.is_empty() {
-                    let text =
-                        "no server is known yet: name one, as in `pocketchart sync https://...`";
+                    let text = "no server is known yet: join a hub with `pocketchart join CODE`, or name a server, as in `pocketchart sync https://...`";
                     return Err(Failure::Usage(text.into()));
                 }
+                let several = servers.len() > 1;
                 // One that fails does not keep the others waiting.
                 let mut failure = None;
                 for (peer, url, settings) in servers {
                     match sync_with(global, &runtime, &guard, peer, &url, &settings) {
                         Ok(n) => skipped += n,
                         Err(error) => {
-                            eprintln!("pocketchart: {url}: {error}");
+                            if several {
+                                eprintln!("pocketchart: {url}: {error}");
+                            }
                             failure = failure.or(Some(error));
                         }
                     }
@@ -50,20 +52,17 @@ pub(crate) fn run(global: &Global, args: &Sync) -> Result<ExitCode, Failure> {
     })
 }
 
+/// No further sync alone sends it: somebody has to decide, or to approve its author at the hub.
+pub(crate) fn needs_a_person(waiting: &Waiting) -> bool {
+    waiting.state != EditState::Waiting || waiting.refusal.is_some()
+}
+
 /// What is left, and the exit code for it.
 fn conclude(guard: &Guard, skipped: u64) -> Result<ExitCode, Failure> {
     let status = guard.status()?;
     let waiting = status.waiting;
-    let still: u64 = waiting
-        .iter()
-        .filter(|w| w.state == EditState::Waiting)
-        .map(|_| 1)
-        .sum();
-    let for_a_person: u64 = waiting
-        .iter()
-        .filter(|w| w.state != EditState::Waiting)
-        .map(|_| 1)
-        .sum();
+    let for_a_person: u64 = waiting.iter().map(|w| u64::from(needs_a_person(w))).sum();
+    let still: u64 = waiting.iter().map(|w| u64::from(!needs_a_person(w))).sum();
     let verb = |n| if n == 1 { "waits" } else { "wait" };
     if still > 0 {
         let changed = count(still, "changed record");

@@ -5,7 +5,7 @@ use crate::args::{Global, Vault};
 use crate::failure::Failure;
 use crate::output::{count, grouped, line, result, say};
 use crate::secrets;
-use pocketchart_core::access::{AccessError, CopyWay, Guard};
+use pocketchart_core::access::{AccessError, CopyWay, Guard, Person};
 use pocketchart_core::clock::SystemClock;
 use pocketchart_core::crypto::passphrase_hash::DEFAULT_COST;
 use pocketchart_core::vault;
@@ -33,7 +33,7 @@ fn create(global: &Global) -> Result<ExitCode, Failure> {
         let exists = vault::VaultError::Exists { home };
         return Err(Failure::Access(exists.into()));
     }
-    let passphrase = secrets::new_passphrase(global.passphrase_file.as_deref())?;
+    let passphrase = secrets::new_passphrase(global.passphrase_file.as_deref(), &Person::owner())?;
     let confirm = |code: &vault::RecoveryCode| show_code(global, code);
     let guard = Guard::create(
         &home,

@@ -398,6 +398,7 @@ impl Guard {
     pub fn enrol(&self, grant: &Grant) -> Result<Zeroizing<String>, AccessError> {
         self.must_be_operator(VaultAction::Devices)?;
         grant.check()?;
+        self.must_be_known(grant.role.as_ref())?;
         let secret = make_secret()?;
         let now = self.now().epoch_ms();
         let row = CodeRow {

@@ -118,6 +118,12 @@ pub enum PeopleError {
     /// Several have ids that begin so.
     #[error("several ids begin like this")]
     Ambiguous,
+    /// A device is approved as what its code says.
+    #[error("this is a device: it gets no role")]
+    NoRole,
+    /// A device that was shut out comes in by a new code.
+    #[error("this device was shut out: make a new code for it, and join it again")]
+    ShutOut,
     /// A person waits for a role.
     #[error("a person is approved in a role: name it")]
     RoleNeeded,
@@ -136,6 +142,20 @@ impl Guard {
         self.audited(AuditKind::Device, what, |guard| {
             write(guard).map(|(answer, revision)| (answer, Some(revision)))
         })
+    }
+
+    /// A role that no rule is for would let its people in and show them nothing.
+    pub(super) fn must_be_known(&self, role: Option<&Role>) -> Result<(), PeopleError> {
+        let unknown = |role: &Role| {
+            let policy = self.policy();
+            policy.is_some_and(|policy| !policy.roles.contains_key(role.name()))
+        };
+        match role.is_some_and(unknown) {
+            true => Err(PeopleError::BadGrant(
+                "the hub's policy has no such role: `pocketchart policy show` lists them",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// Only in the operator's own hands, and there by the policy: on the hub's machine, with no device between.

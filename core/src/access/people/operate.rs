@@ -127,11 +127,15 @@ impl Guard {
         self.must_be_operator(VaultAction::Devices)?;
         self.must(VaultAction::People)?;
         role.iter().try_for_each(check_role)?;
+        self.must_be_known(role.as_ref())?;
         let authority = self.authority_key()?;
         let now = self.now();
         self.registered(&format!("approve {id}"), |guard| {
             guard.write(Durability::Full, |tx| {
                 match find(tx, id, true)? {
+                    Found::Applicant(_) | Found::Device(_) if role.is_some() => {
+                        Err(PeopleError::NoRole)
+                    }
                     Found::Applicant(code) => {
                         let mut row: CodeRow = get(tx, &code)?.ok_or(PeopleError::Unknown)?;
                         let applicant = row.applicant.as_ref().ok_or(PeopleError::Unknown)?;
@@ -169,7 +173,11 @@ impl Guard {
                         row.approved = true;
                         set(tx, &code, &row)
                     }
-                    Found::Device(_) => Err(PeopleError::Unknown),
+                    // Asked for twice, for example because the first answer was lost.
+                    Found::Device(device) => match get::<DeviceRow>(tx, &device)? {
+                        Some(row) if !row.revoked => Ok(()),
+                        _ => Err(PeopleError::ShutOut),
+                    },
                     Found::Member(key) => {
                         let mut row: MemberRow = get(tx, &key)?.ok_or(PeopleError::Unknown)?;
                         let device: DeviceRow =
