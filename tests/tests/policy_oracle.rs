@@ -108,21 +108,9 @@ fn pages(guard: &Guard, query: &Query) -> Option<impl FnMut(usize) -> Page> {
         }) else {
             return Page::default();
         };
+        let answer = Page::of(&page);
         next = page.next;
-        Page {
-            ids: page
-                .records
-                .iter()
-                .map(|r| r.name.reference.id.to_string())
-                .collect(),
-            more: next.is_some(),
-            total: page.total.map(|n| usize::try_from(n).unwrap()),
-            included: page
-                .included
-                .iter()
-                .map(|r| r.name.reference.to_string())
-                .collect(),
-        }
+        answer
     })
 }
 

@@ -2,40 +2,18 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use pocketchart_core::access::{AccessError, Actor, AuditKind, Guard, Opening, Person, Role};
-use pocketchart_core::clock::Clock;
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
-use pocketchart_core::fhir::Instant;
 use pocketchart_core::session::{IdleTimes, Session};
 use pocketchart_core::vault::{NewSecret, NewSlot, VaultError, With};
+use pocketchart_tests::hand_clock::HandClock;
 use pocketchart_tests::*;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 const IDLE: IdleTimes = IdleTimes::USUAL;
 const NURSE_WORDS: &str = "ferry thimble orchard 19";
-
-/// A clock that moves when told to.
-#[derive(Default)]
-struct HandClock(AtomicU64);
-
-impl HandClock {
-    fn forward(&self, seconds: u64) {
-        self.0.fetch_add(seconds, Ordering::SeqCst);
-    }
-}
-
-impl Clock for HandClock {
-    fn now(&self) -> Instant {
-        Instant::from_epoch_ms(1_800_000_000_000)
-    }
-
-    fn since_boot(&self) -> Duration {
-        Duration::from_secs(self.0.load(Ordering::SeqCst))
-    }
-}
 
 fn try_unlock(home: &Path) -> Result<Guard, AccessError> {
     let clock = Arc::new(HandClock::default());

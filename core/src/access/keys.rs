@@ -154,7 +154,7 @@ impl Guard {
     /// Makes the first slot of a new person. They get a signing key of their own, which only their slots hold.
     ///
     /// # Errors
-    /// [`AccessError::NotAllowed`] where the policy lets this person add nobody; else as [`Guard::add_slot`].
+    /// [`AccessError::NotAllowed`] by the policy; else as [`Guard::add_slot`].
     pub async fn add_person(
         &self,
         person: &Person,

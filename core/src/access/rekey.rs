@@ -67,7 +67,7 @@ impl Guard {
     /// key changes too: then only slots `present`, and the one that is open, stay. Answers with those that went.
     ///
     /// # Errors
-    /// [`AccessError::WouldDrop`] names the slots that are not at hand; [`AccessError::RemovedNotRekeyed`]: the slot is
+    /// [`AccessError::NotAllowed`] by the policy, for slots of others; [`AccessError::WouldDrop`] names the slots that are not at hand; [`AccessError::RemovedNotRekeyed`]: the slot is
     /// gone, and the records still lie under the old key. Every other error: nothing was changed (but a key in the gate
     /// may be gone).
     pub async fn remove_slot(
@@ -78,21 +78,24 @@ impl Guard {
         gate: Option<&dyn Gate>,
         progress: impl FnMut(u64, u64),
     ) -> Result<Vec<SlotSummary>, AccessError> {
-        let (found, person) = self.with_open(|open| {
+        let (found, own) = self.with_open(|open| {
             let mut slots = open.vault.slots().into_iter();
             let found = slots.find(|other| other.id == slot);
             let found = found.ok_or(VaultError::NoSlot { id: slot })?;
             Ok((found, open.vault.person().to_owned()))
         })?;
+        if found.person != own {
+            self.must(VaultAction::Keys)?;
+        }
         let typed = matches!(found.kind, SlotKind::Passphrase | SlotKind::Recovery);
-        self.must_be_theirs(&person, &[found])?;
         let dropped = |rotate| {
             let others = |open: &Open| Ok(open.vault.dropped_with(slot, present, rotate)?);
             let dropped = self.with_open(others)?;
-            if absent == Absent::Drop {
-                self.must_be_theirs(&person, &dropped)?;
-            }
             refuse_unless(absent, &dropped)?;
+            // One's own slot is one's own affair; who else has to be enrolled again for it is not.
+            if dropped.iter().any(|other| other.person != own) {
+                self.must(VaultAction::Keys)?;
+            }
             let what = format!("slot {slot} removed{}", with_others(&dropped));
             self.note(AuditKind::Slots, &what, None, None)?;
             Ok::<_, AccessError>((dropped, what))
@@ -231,14 +234,6 @@ impl Guard {
             })?;
         }
         exchanged
-    }
-
-    /// Nobody takes a way in from somebody else, be it that it would only go along with one's own.
-    fn must_be_theirs(&self, person: &str, slots: &[SlotSummary]) -> Result<(), AccessError> {
-        if slots.iter().any(|slot| slot.person != person) {
-            self.must(VaultAction::Keys)?;
-        }
-        Ok(())
     }
 }
 

@@ -34,6 +34,23 @@ pub struct Page {
     pub included: BTreeSet<String>,
 }
 
+impl Page {
+    /// What a guard answered, to be compared.
+    pub fn of(page: &pocketchart_core::access::Page) -> Self {
+        let name = |record: &pocketchart_core::access::Record| record.name.reference.clone();
+        Self {
+            ids: page
+                .records
+                .iter()
+                .map(|r| name(r).id.to_string())
+                .collect(),
+            more: page.next.is_some(),
+            total: page.total.and_then(|n| usize::try_from(n).ok()),
+            included: page.included.iter().map(|r| name(r).to_string()).collect(),
+        }
+    }
+}
+
 /// Ids of all records that match, in order, whatever `_count` says. `records` are distinct by type and id and stand in the
 /// order they were stored in; `_lastUpdated` is what their `meta` says.
 pub fn evaluate(records: &[Value], query: &Query, now: Instant) -> Vec<String> {

@@ -5,6 +5,7 @@ use super::rows::{
     Applicant, CodeRow, DeviceRow, MemberRow, SerialRow, TokenRow, all, get, remove, set,
 };
 use super::{Grant, PeopleError};
+use crate::access::policy::VaultAction;
 use crate::access::{AccessError, Actor, Certificate, Guard, Person, Role, device_id, fingerprint};
 use crate::crypto::sign::{PublicKey, SigningKey};
 use crate::fhir::{Instant, ResourceId};
@@ -58,6 +59,9 @@ pub struct Applying {
 pub struct Presenting {
     /// Their keys.
     pub members: Vec<MemberKey>,
+    /// SHA-256 of the signed policy that the device has; none: none is installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 /// What the hub says about them: the answer to `$members`.
@@ -67,6 +71,12 @@ pub struct Presented {
     pub authority: PublicKey,
     /// Everybody it knows on this device.
     pub members: Vec<Certified>,
+    /// The signed policy, for a shared device that has another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The anchor that the device handed over last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<String>,
 }
 
 /// What the hub says about the key of a member.
@@ -87,7 +97,7 @@ impl Guard {
     /// # Errors
     /// [`PeopleError::BadCode`] and the others.
     pub fn apply(&self, application: &str) -> Result<Applied, AccessError> {
-        self.must_be_operator()?;
+        self.must_be_operator(VaultAction::Devices)?;
         let application = Application::verify(application).map_err(|_| PeopleError::BadProof)?;
         let (now, code) = (self.now(), hash_of(application.secret()));
         // Anybody may send one, and a device asks again every other second: what changes nothing makes no entry.
@@ -177,7 +187,8 @@ impl Guard {
     ///
     /// # Errors
     /// [`AccessError`].
-    pub fn present_members(&self, members: &[MemberKey]) -> Result<Presented, AccessError> {
+    pub fn present_members(&self, presenting: &Presenting) -> Result<Presented, AccessError> {
+        let members = &presenting.members;
         let Some(id) = &self.actor.device else {
             return Err(PeopleError::Unknown.into());
         };
@@ -189,12 +200,19 @@ impl Guard {
         let is_known = |wanted: &&MemberKey| !known.iter().any(|it| it.member.key == wanted.key);
         let new: Vec<&MemberKey> = members.iter().filter(is_known).collect();
         let key = self.authority_key()?;
-        let authority = key.public();
+        // A policy names patients. Whose own phone it is, no policy limits there.
+        let policy = match device.grant.patient {
+            Some(_) => None,
+            None => self.policy_beside(presenting.policy.as_deref())?,
+        };
+        let presented = |members| Presented {
+            authority: key.public(),
+            members,
+            policy,
+            anchor: device.anchor.clone(),
+        };
         if new.is_empty() {
-            return Ok(Presented {
-                authority,
-                members: known,
-            });
+            return Ok(presented(known));
         }
         let here = known.iter().filter(|it| !it.revoked).count();
         if here + new.len() > MAX_MEMBERS {
@@ -215,7 +233,7 @@ impl Guard {
                 certified(tx, id)
             })
         })?;
-        Ok(Presented { authority, members })
+        Ok(presented(members))
     }
 }
 
@@ -378,7 +396,7 @@ impl Guard {
     /// # Errors
     /// [`PeopleError`].
     pub fn enrol(&self, grant: &Grant) -> Result<Zeroizing<String>, AccessError> {
-        self.must_be_operator()?;
+        self.must_be_operator(VaultAction::Devices)?;
         grant.check()?;
         let secret = make_secret()?;
         let now = self.now().epoch_ms();

@@ -4,6 +4,7 @@ use super::code::MemberKey;
 use super::enrol::{Presents, issue, present};
 use super::rows::{CodeRow, DeviceRow, MemberRow, TokenRow, all, get, remove, set};
 use super::{Grant, PeopleError, check_role};
+use crate::access::policy::VaultAction;
 use crate::access::{AccessError, Certificate, Guard, Role, device_id, fingerprint};
 use crate::crypto::sign::PublicKey;
 use crate::fhir::Instant;
@@ -79,7 +80,7 @@ impl Guard {
     /// # Errors
     /// [`PeopleError::NotTheOperator`] and the others.
     pub fn hub_people(&self) -> Result<People, AccessError> {
-        self.must_be_operator()?;
+        self.must_be_operator(VaultAction::Devices)?;
         let authority = self.authority_key()?.public();
         self.read(|reader| {
             let mut devices = Vec::new();
@@ -122,7 +123,9 @@ impl Guard {
     /// # Errors
     /// [`PeopleError`].
     pub fn approve(&self, id: &str, role: Option<Role>) -> Result<(), AccessError> {
-        self.must_be_operator()?;
+        // An id is a device's or a person's.
+        self.must_be_operator(VaultAction::Devices)?;
+        self.must(VaultAction::People)?;
         role.iter().try_for_each(check_role)?;
         let authority = self.authority_key()?;
         let now = self.now();
@@ -134,14 +137,18 @@ impl Guard {
                         let applicant = row.applicant.as_ref().ok_or(PeopleError::Unknown)?;
                         let device = device_id(&applicant.key);
                         // Enrolled before: what it had ends with this approval.
-                        if let Some(before) = get::<DeviceRow>(tx, &device)? {
-                            if let Some(token) = before.token {
-                                remove::<TokenRow>(tx, &token)?;
-                            }
-                            if !row.grant.is_for_the_same(&before.grant) {
-                                end_certificates(tx, &device)?;
-                            }
+                        let before = get::<DeviceRow>(tx, &device)?;
+                        if let Some(token) = before.as_ref().and_then(|it| it.token.as_ref()) {
+                            remove::<TokenRow>(tx, token)?;
                         }
+                        let moved = |it: &DeviceRow| !row.grant.is_for_the_same(&it.grant);
+                        if before.as_ref().is_some_and(moved) {
+                            end_certificates(tx, &device)?;
+                        }
+                        // An older home does not shake off its anchor by coming in again.
+                        let anchor = before
+                            .filter(|before| before.vault == applicant.vault)
+                            .and_then(|before| before.anchor);
                         let enrolled = DeviceRow {
                             grant: row.grant.clone(),
                             key: applicant.key,
@@ -151,6 +158,7 @@ impl Guard {
                             revoked: false,
                             enrolled_ms: now.epoch_ms(),
                             seen_ms: None,
+                            anchor,
                         };
                         set(tx, &device, &enrolled)?;
                         for member in &applicant.members {
@@ -189,7 +197,8 @@ impl Guard {
     /// # Errors
     /// [`PeopleError`].
     pub fn revoke(&self, id: &str) -> Result<(), AccessError> {
-        self.must_be_operator()?;
+        self.must_be_operator(VaultAction::Devices)?;
+        self.must(VaultAction::People)?;
         self.registered(&format!("revoke {id}"), |guard| {
             guard.write(Durability::Full, |tx| match find(tx, id, false)? {
                 Found::Applicant(code) => remove::<CodeRow>(tx, &code),
