@@ -108,6 +108,15 @@ async fn a_request_that_stalls_is_given_up_and_holds_nothing() {
         .unwrap();
     assert_eq!(answer.codes(), (408, "timeout".into()));
     assert_eq!(rest.get("Patient").await.status, 200);
+    // Least of all a request that needs no token.
+    let nobody = Rest::at(&hub.hub.ready().url, &hub.ca_pem, "none");
+    let stalls = nobody.try_send("POST", "$enrol", &[], stalled());
+    let answer = tokio::time::timeout(Duration::from_secs(10), stalls).await;
+    assert_eq!(answer.unwrap().unwrap().codes(), (408, "timeout".into()));
+    assert_eq!(rest.get("Patient").await.status, 200);
+    let large = vec![b' '; 64 * 1024];
+    let answer = nobody.try_send("POST", "$enrol", &[], large).await.unwrap();
+    assert_eq!(answer.codes(), (413, "too-long".into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,10 +54,12 @@ pub(crate) fn router(app: App, log: Log) -> Router {
     let metadata = get(routes::metadata).layer(from_fn(negotiate));
     // A base URL works with and without the slash behind it.
     let without_slash = known(Router::new().route("/fhir", base()));
-    let enrol = post(people::enrol).layer(DefaultBodyLimit::max(people::MAX_BYTES));
-    let fhir = known(records)
-        .route("/metadata", metadata)
-        .route("/$enrol", enrol);
+    // Anybody may ask this, so it is bounded in time as all else is.
+    let enrol = Router::new()
+        .route("/$enrol", post(people::enrol))
+        .layer(from_fn_with_state(app.clone(), receive))
+        .layer(DefaultBodyLimit::max(people::MAX_BYTES));
+    let fhir = known(records).route("/metadata", metadata).merge(enrol);
     let operator = Router::new()
         .route("/people", get(people::list))
         .route("/enrol", post(people::make_code))

@@ -279,6 +279,10 @@ fn actor_as(vault: &Vault, member: &vault::Member) -> Actor {
     match certified.filter(|actor| actor.role != Role::OWNER) {
         // The name stays the one that stands in this vault's records of changes.
         Some(actor) => Actor { person, ..actor },
+        // Nor does a header say it of anyone but the person without a name, whatever an older program wrote into it.
+        None if member.role == Role::OWNER.name() && person != Person::owner() => {
+            Actor::new(person, Role::named("unknown"))
+        }
         None => Actor::new(person, Role::named(member.role.clone())),
     }
 }
