@@ -161,7 +161,7 @@ impl TestHub {
             guard,
             ca_pem,
             token,
-            home: home,
+            home,
         }
     }
 
