@@ -297,3 +297,40 @@ fn a_code_is_good_for_a_quarter_of_an_hour_and_a_device_may_wait_a_day() {
     forward(60);
     assert!(hub.apply(&early).is_err());
 }
+
+/// Anybody can send applications, so a wrong code must not cost the hub an entry each: a full disk shuts everybody out.
+#[tokio::test(flavor = "multi_thread")]
+async fn guessed_codes_are_counted_and_fill_nothing() {
+    let hub = TestHub::start().await;
+    let home = tempfile::tempdir().unwrap();
+    let (guard, _) = make_vault(home.path());
+    let made_up = "pocketchart://127.0.0.1:1/fhir#1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA";
+    let made_up = EnrolmentCode::parse(made_up).unwrap();
+    let body = json!({ "application": guard.application(&made_up).unwrap() }).to_string();
+    let nobody = hub.client_with_token(None);
+    // The hub's key is made, and whatever else the first one makes.
+    nobody.post("$enrol", body.clone()).await.unwrap();
+    let kinds = || {
+        let mut kinds: Vec<AuditKind> = trail(&hub.guard).into_iter().map(|e| e.kind).collect();
+        kinds.retain(|kind| *kind != AuditKind::Denied);
+        kinds
+    };
+    let before = kinds();
+    for _ in 0..5 {
+        let answer = nobody.post("$enrol", body.clone()).await.unwrap();
+        assert_eq!(answer.status, 403, "{}", answer.text);
+    }
+    assert_eq!(kinds(), before);
+    let denied = trail(&hub.guard);
+    assert!(denied.iter().any(|e| e.kind == AuditKind::Denied));
+}
+
+/// A hub that cannot look a token up must not say that the token is not good: the device would ask for a new code.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_cannot_look_says_so() {
+    let hub = TestHub::start().await;
+    let tablet = hub.joined(&tablet_grant()).await;
+    assert_eq!(tablet.server.get("Patient").await.unwrap().status, 200);
+    hub.guard.clone().lock().unwrap();
+    assert_eq!(tablet.server.get("Patient").await.unwrap().status, 503);
+}

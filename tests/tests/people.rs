@@ -1,11 +1,15 @@
 //! Several people, one vault: who has it open, who was shut out, and what is left of whoever had it before.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+use pocketchart_core::access::people::{Certified, MemberKey, PeopleError};
 use pocketchart_core::access::{
-    AccessError, Actor, AuditKind, Guard, Opening, Person, Role, TrailFilter,
+    Absent, AccessError, Actor, AuditKind, Certificate, CopyWay, Guard, Opening, Person, Policy,
+    Role, TrailFilter, VaultAction,
 };
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
+use pocketchart_core::crypto::sign::SigningKey;
+use pocketchart_core::fhir::Instant;
 use pocketchart_core::vault::{
     Gate, NewSecret, NewSlot, RecoveryCode, Secret, SlotKind, VaultError, With,
 };
@@ -322,7 +326,7 @@ async fn only_the_owner_or_an_admin_adds_people_and_everyone_their_own_slots() {
             None,
         )
         .await;
-    assert!(matches!(refused, Err(AccessError::OwnerOnly { .. })));
+    assert!(matches!(refused, Err(AccessError::NotAllowed(_))));
     let gate = FakeGate::default();
     let key = guard.public_key().unwrap();
     guard.add_slot(new_pin(), Some(&gate)).await.unwrap();
@@ -653,4 +657,203 @@ async fn a_kill_at_any_step_of_adding_a_person_leaves_a_vault_that_opens() {
         }
         guard.lock().unwrap();
     }
+}
+
+/// The policy says who looks after people and keys; one's own slots are one's own.
+#[tokio::test]
+async fn the_policy_decides_about_people_and_keys() {
+    let (home, _) = shared().await;
+    let clock = Arc::new(HandClock::default());
+    let gate = FakeGate::default();
+    let owner = unlock(home.path());
+    let add = async |guard: &Guard, person: &str, role: Role, text: &str| {
+        let person = Person::new(person);
+        guard.add_person(&person, &role, words(text), None).await
+    };
+    let admin_words = "kettle marble inlet 31";
+    add(&owner, "admin-1", Role::ADMIN, admin_words)
+        .await
+        .unwrap();
+    owner.lock().unwrap();
+
+    // By the shipped policy: a nurse has her own slots, and no other keys.
+    let secret = passphrase(NURSE_WORDS);
+    let person = nurse();
+    let guard = open(home.path(), opening(&person, &secret, None), &clock)
+        .await
+        .unwrap();
+    let pin_slot = guard.add_slot(new_pin(), Some(&gate)).await.unwrap();
+    let by_policy = |refused: Result<(), AccessError>| {
+        assert!(
+            matches!(refused, Err(AccessError::NotAllowed(_))),
+            "{refused:?}"
+        );
+    };
+    by_policy(guard.rekey(CopyWay::Pages, |_, _| ()).map(drop));
+    by_policy(guard.wipe(true, None).await.map(drop));
+    by_policy(guard.accept_loss());
+    by_policy(
+        guard
+            .replace_recovery_code(&[], Absent::Drop, |_, _| (), |_| Ok::<_, AccessError>(()))
+            .map(drop),
+    );
+    let slots = guard.slots().unwrap();
+    let others = slots.iter().find(|slot| slot.person == "admin-1").unwrap();
+    let remove = async |guard: &Guard, slot, absent| {
+        let removed = guard.remove_slot(slot, &[], absent, Some(&gate), |_, _| ());
+        removed.await.map(drop)
+    };
+    by_policy(remove(&guard, others.id, Absent::Drop).await);
+    remove(&guard, pin_slot, Absent::Refuse).await.unwrap();
+    guard.add_slot(new_pin(), Some(&gate)).await.unwrap();
+    guard.lock().unwrap();
+
+    // Her passphrase was typed: without it the root key changes, and everybody who is not there would have to go.
+    let secret = pin(PIN);
+    let guard = open(home.path(), opening(&person, &secret, Some(&gate)), &clock)
+        .await
+        .unwrap();
+    let slots = guard.slots().unwrap();
+    let own = slots
+        .iter()
+        .find(|slot| slot.person == "nurse-1" && slot.kind == SlotKind::Passphrase)
+        .unwrap();
+    let (owner, owners) = (Person::owner(), passphrase(PASSPHRASE));
+    let owners = opening(&owner, &owners, None);
+    let present = [guard.at_hand(&owners).await.unwrap()];
+    let removed = guard.remove_slot(own.id, &present, Absent::Drop, Some(&gate), |_, _| ());
+    by_policy(removed.await.map(drop));
+    assert_eq!(guard.slots().unwrap().len(), slots.len());
+    guard.lock().unwrap();
+
+    // Another policy: the nurse looks after people, the admin does not any more.
+    let owner = unlock(home.path());
+    let mut policy: serde_json::Value = serde_json::from_str(Policy::shipped_text()).unwrap();
+    policy["version"] = 2.into();
+    let staff = serde_json::json!([{ "id": "staff", "actions": ["people"] }]);
+    policy["roles"]["nurse"] = staff;
+    policy["roles"]["admin"] = serde_json::json!([{ "id": "keys", "actions": ["keys"] }]);
+    owner.sign_and_install_policy(&policy.to_string()).unwrap();
+    let guard = owner
+        .switch_person(&opening(&person, &secret, Some(&gate)))
+        .await
+        .unwrap();
+    add(&guard, "nurse-2", Role::NURSE, "kettle marble inlet 32")
+        .await
+        .unwrap();
+    let (admin, secret) = (Person::new("admin-1"), passphrase(admin_words));
+    let guard = guard
+        .switch_person(&opening(&admin, &secret, None))
+        .await
+        .unwrap();
+    let refused = add(&guard, "nurse-3", Role::NURSE, "kettle marble inlet 33").await;
+    by_policy(refused.map(drop));
+    guard.rekey(CopyWay::Pages, |_, _| ()).unwrap();
+}
+
+/// Whoever operates a hub may what the policy says, and no device may, whatever it says.
+#[test]
+fn the_policy_decides_who_operates_a_hub() {
+    let home = tempfile::tempdir().unwrap();
+    let (hub, _) = make_vault(home.path());
+    let as_role = |role| hub.acting_as(Actor::new(Person::new("x"), role));
+    as_role(Role::ADMIN).hub_people().unwrap();
+    let refused = as_role(Role::NURSE).hub_people();
+    assert!(matches!(refused, Err(AccessError::NotAllowed(_))));
+    for role in [Role::ADMIN, Role::OWNER] {
+        let from_a_device = Actor {
+            device: Some("d".into()),
+            ..Actor::new(Person::new("x"), role)
+        };
+        let refused = hub.acting_as(from_a_device).revoke("abcd");
+        assert!(matches!(
+            refused,
+            Err(AccessError::People(PeopleError::NotTheOperator))
+        ));
+    }
+}
+
+/// Whoever has two slots can take one of them out, and nobody else's with it: not the owner's, not the recovery code.
+#[tokio::test]
+async fn nobody_but_who_is_in_charge_drops_the_slots_of_others() {
+    let (home, code) = shared().await;
+    let clock = Arc::new(HandClock::default());
+    let secret = passphrase(NURSE_WORDS);
+    let guard = open(home.path(), opening(&nurse(), &secret, None), &clock)
+        .await
+        .unwrap();
+    let second = guard
+        .add_slot(words("kettle marble inlet 33"), None)
+        .await
+        .unwrap();
+    let before = guard.slots().unwrap().len();
+    let removed = guard
+        .remove_slot(second, &[], Absent::Drop, None, |_, _| ())
+        .await;
+    assert!(
+        matches!(removed, Err(AccessError::NotAllowed(_))),
+        "{removed:?}"
+    );
+    assert_eq!(guard.slots().unwrap().len(), before);
+    guard.lock().unwrap();
+    let owner = Guard::unlock(home.path(), &Secret::Recovery(code), clock.clone()).unwrap();
+    owner.lock().unwrap();
+}
+
+/// A hub certifies people in roles. It cannot make anybody the owner, whom no policy limits.
+#[tokio::test]
+async fn no_certificate_makes_an_owner() {
+    let home = tempfile::tempdir().unwrap();
+    let (owner, _) = make_vault(home.path());
+    let key = owner
+        .add_person(&nurse(), &Role::NURSE, words(NURSE_WORDS), None)
+        .await
+        .unwrap();
+    let hub = SigningKey::make_random().unwrap();
+    let certificate = Certificate {
+        issuer: hub.public(),
+        person: Person::owner(),
+        role: Role::OWNER,
+        patient: None,
+        facility: None,
+        public_key: key,
+        issued: Instant::from_epoch_ms(1),
+        serial: 1,
+    };
+    let said = Certified {
+        member: MemberKey {
+            person: nurse(),
+            key,
+        },
+        certificate: Some(certificate.issue(&hub)),
+        revoked: false,
+    };
+    owner.take_certificates(hub.public(), &[said]).unwrap();
+    let secret = passphrase(NURSE_WORDS);
+    let guard = owner
+        .switch_person(&opening(&nurse(), &secret, None))
+        .await
+        .unwrap();
+    assert_ne!(guard.actor().role, Role::OWNER);
+    assert!(guard.must(VaultAction::Keys).is_err());
+    // Capture stays open to the role that this vault's owner gave.
+    assert_eq!(guard.actor().role, Role::NURSE);
+}
+
+/// What is signed with a key that is not the one that is kept would be nobody's.
+#[test]
+fn those_who_ask_for_the_devices_key_at_once_get_one() {
+    let home = tempfile::tempdir().unwrap();
+    let (guard, _) = make_vault(home.path());
+    let start = std::sync::Barrier::new(8);
+    let ask = || {
+        start.wait();
+        guard.device_key().unwrap().public()
+    };
+    let keys: Vec<_> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        asked.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let kept = guard.device_key().unwrap().public();
+    assert!(keys.iter().all(|key| *key == kept));
 }

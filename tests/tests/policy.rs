@@ -8,6 +8,7 @@ use pocketchart_core::access::{
 use pocketchart_core::crypto::sign::SigningKey;
 use pocketchart_core::fhir::history::{HistoryQuery, Scope};
 use pocketchart_core::fhir::params::Profile;
+use pocketchart_core::fhir::patch::Patch;
 use pocketchart_core::fhir::search::Query;
 use pocketchart_core::fhir::{ResourceId, ResourceType};
 use pocketchart_tests::*;
@@ -831,4 +832,114 @@ fn texts_that_are_no_policy_are_refused_with_their_place() {
         let error = Policy::parse(&text).unwrap_err().to_string();
         assert!(error.contains(place), "{text}: {error}");
     }
+}
+
+/// The answer to a condition on a version is the same for what is hidden and for what is not there.
+#[test]
+fn conditions_on_versions_are_no_oracle() {
+    let clinic = Clinic::new();
+    let a = clinic.a();
+    let answers = |id: &str, author: &str| {
+        format!(
+            r#"{{"resourceType":"QuestionnaireResponse","id":"{id}","status":"completed","subject":{{"reference":"Patient/a"}},"author":{{"reference":"{author}"}}}}"#
+        )
+    };
+    let of_b = answers("hidden", "Patient/b").replace("Patient/a", "Patient/b");
+    put(&clinic.owner, &of_b).unwrap();
+    let patch = Patch::parse(r#"[{"op":"test","path":"/status","value":"completed"}]"#).unwrap();
+    let conditions = [
+        Precondition {
+            version: Some("99".into()),
+            ..Precondition::default()
+        },
+        Precondition {
+            version: Some("1".into()),
+            ..Precondition::default()
+        },
+        Precondition {
+            present: true,
+            ..Precondition::default()
+        },
+    ];
+    let told = |result: Result<(), AccessError>, id: &str| match result {
+        Ok(()) => "stored".to_owned(),
+        Err(error) => error.to_string().replace(id, "ID"),
+    };
+    for condition in conditions {
+        let patched = |id: &str| {
+            let act = Act::Patch {
+                name: name(&format!("QuestionnaireResponse/{id}")),
+                patch: patch.clone(),
+            };
+            let one = Write {
+                condition: condition.clone(),
+                ..write(act)
+            };
+            told(a.commit_one(one).map(drop), id)
+        };
+        assert_eq!(patched("hidden"), patched("none"), "PATCH, {condition:?}");
+        let referring = |id: &str| {
+            let text = answers(id, "Patient?identifier=mrn%7C111");
+            let one = Write {
+                condition: condition.clone(),
+                ..write(Act::Put(resource(&text)))
+            };
+            told(a.commit(&[one]).map(drop).map_err(|(_, e)| e), id)
+        };
+        assert_eq!(referring("hidden"), referring("none"), "PUT, {condition:?}");
+    }
+    // What is there and hers answers as ever.
+    put(&clinic.owner, &answers("own", "Patient/a")).unwrap();
+    let stale = Write {
+        condition: Precondition {
+            version: Some("99".into()),
+            ..Precondition::default()
+        },
+        ..write(Act::Patch {
+            name: name("QuestionnaireResponse/own"),
+            patch: patch.clone(),
+        })
+    };
+    assert!(matches!(
+        a.commit_one(stale),
+        Err(AccessError::Refused(Refused::Stale {
+            current: Some(1),
+            ..
+        }))
+    ));
+    let absent = |id: &str| {
+        let text = answers(id, "Patient?identifier=mrn%7C111");
+        let one = Write {
+            condition: Precondition {
+                absent: true,
+                ..Precondition::default()
+            },
+            ..write(Act::Put(resource(&text)))
+        };
+        a.commit(&[one])
+    };
+    // An id that is taken cannot be given twice: refused by the policy, not by what stands there.
+    assert!(refusal(absent("hidden").unwrap_err().1).contains("not under this id"));
+    absent("new").unwrap();
+}
+
+/// One refusal, one entry: who counts them must not count twice.
+#[test]
+fn a_refused_write_is_in_the_trail_once() {
+    let clinic = Clinic::new();
+    let denials = || {
+        let entries = trail(&clinic.owner);
+        let denied = entries.iter().filter(|e| e.kind == AuditKind::Denied);
+        denied.count()
+    };
+    let before = denials();
+    refusal(put(&clinic.a(), &seen_by("a", "mine", 9)).unwrap_err());
+    assert_eq!(denials(), before + 1);
+    refusal(
+        clinic
+            .a()
+            .put(&resource(&seen_by("a", "mine", 9)))
+            .unwrap_err(),
+    );
+    assert_eq!(denials(), before + 2);
 }

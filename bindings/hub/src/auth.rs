@@ -5,7 +5,7 @@
 
 use crate::answer::Problem;
 use crate::app::App;
-use crate::limits::{DRAIN_BYTES, DRAIN_TIMEOUT};
+use crate::limits::{DRAIN_BYTES, DRAIN_TIMEOUT, failed};
 use crate::log::Asker;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -36,23 +36,28 @@ pub(crate) fn hash_of(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 
-/// Whose token that is; `None`: nobody's whom this hub knows.
-async fn caller_of(app: &App, token: Option<String>, is_local: bool) -> Option<Caller> {
-    let token = token?;
+/// Whose token that is; `None`: nobody's whom this hub knows. A hub that cannot look says that instead: a device whose
+/// token is turned away needs a new code, and one that is told to come back does not.
+async fn caller_of(
+    app: &App,
+    token: Option<String>,
+    is_local: bool,
+) -> Result<Option<Caller>, Problem> {
+    let Some(token) = token else { return Ok(None) };
     if bool::from(hash_of(&token).ct_eq(&app.admin_token_hash)) {
         // It lies in a file of this machine and is for programs of this machine.
-        return is_local.then(|| Caller {
+        return Ok(is_local.then(|| Caller {
             guard: app.guard.clone(),
-        });
+        }));
     }
     let guard = app.guard.clone();
     let found = tokio::task::spawn_blocking(move || {
-        let actor = guard.holder_of_token(&token).ok().flatten()?;
-        Some(Caller {
+        let actor = guard.holder_of_token(&token)?;
+        Ok(actor.map(|actor| Caller {
             guard: guard.acting_as(actor),
-        })
+        }))
     });
-    found.await.ok().flatten()
+    found.await.unwrap_or_else(|_| Err(failed()))
 }
 
 /// Whether the request comes from this machine.
@@ -81,7 +86,11 @@ pub(crate) async fn authenticate(
 ) -> Response {
     let token = bearer(request.headers()).map(str::to_owned);
     let is_local = is_local(&app, &request);
-    if let Some(caller) = caller_of(&app, token, is_local).await {
+    let caller = match caller_of(&app, token, is_local).await {
+        Ok(caller) => caller,
+        Err(problem) => return problem.into_response(),
+    };
+    if let Some(caller) = caller {
         let asker = Asker(caller.name());
         request.extensions_mut().insert(caller);
         let mut response = next.run(request).await;

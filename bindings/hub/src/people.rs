@@ -12,7 +12,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use pocketchart_core::access::people::{
-    Applied, Applying, DeviceState, EnrolmentCode, Grant, PeopleError, Presenting,
+    Applied, Applying, DeviceState, EnrolmentCode, Grant, Handed, PeopleError, Presenting,
 };
 use pocketchart_core::access::{AccessError, Guard, Role};
 use serde::de::DeserializeOwned;
@@ -49,7 +49,16 @@ pub(crate) async fn enrol(State(app): State<App>, body: Bytes) -> Answer {
 pub(crate) async fn members(Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
     let presenting: Presenting = read(&body)?;
     blocking(caller.guard, move |guard| {
-        told(StatusCode::OK, &guard.present_members(&presenting.members)?)
+        told(StatusCode::OK, &guard.present_members(&presenting)?)
+    })
+    .await
+}
+
+/// A device says how far its vault has come.
+pub(crate) async fn anchor(Extension(caller): Extension<Caller>, body: Bytes) -> Answer {
+    let handed: Handed = read(&body)?;
+    blocking(caller.guard, move |guard| {
+        told(StatusCode::OK, &guard.take_anchor(&handed)?)
     })
     .await
 }
@@ -170,9 +179,10 @@ fn told<T: Serialize>(status: StatusCode, value: &T) -> Answer {
 /// How these errors are answered.
 pub(crate) fn problem_of(error: &PeopleError) -> Problem {
     let (status, code) = match error {
-        PeopleError::NotTheOperator | PeopleError::BadCode | PeopleError::BadProof => {
-            (StatusCode::FORBIDDEN, "forbidden")
-        }
+        PeopleError::NotTheOperator
+        | PeopleError::BadCode
+        | PeopleError::BadProof
+        | PeopleError::BadAnchor => (StatusCode::FORBIDDEN, "forbidden"),
         PeopleError::BadGrant(_) | PeopleError::RoleNeeded | PeopleError::NoRole => {
             (StatusCode::BAD_REQUEST, "value")
         }

@@ -38,6 +38,7 @@ pub(crate) fn router(app: App, log: Log) -> Router {
         .route("/{kind}/_search", post(routes::find_by_form))
         .route("/{kind}/_history", get(routes::history_of_type))
         .route("/$members", post(people::members))
+        .route("/$anchor", post(people::anchor))
         .route("/_history", get(routes::history_of_all))
         .route("/_search", post(routes::across_types))
         .route("/", base());

@@ -9,7 +9,7 @@ use crate::log::{Log, LogForm};
 use crate::router::router;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use pocketchart_core::access::{AccessError, Actor, Guard};
+use pocketchart_core::access::{AccessError, Actor, Guard, Role};
 use serde::Serialize;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -95,6 +95,11 @@ impl Hub {
         address: SocketAddr,
         options: Options,
     ) -> Result<Self, HubError> {
+        // The hub acts for whoever holds its admin token: nobody gets that by opening a slot of their own.
+        if guard.actor().role != Role::OWNER {
+            let what = "serve this vault as a hub";
+            return Err(AccessError::OwnerOnly { what }.into());
+        }
         let guard = guard.acting_as(Actor::hub_admin());
         if address.ip().is_unspecified() {
             return Err(HubError::NoOneAddress);

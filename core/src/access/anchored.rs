@@ -75,13 +75,14 @@ impl Guard {
         })
     }
 
-    /// The same, signed by this person; `None`: nobody with a key is acting.
+    /// The same, signed by the device.
     ///
     /// # Errors
     /// [`AccessError`].
-    pub fn signed_anchor(&self) -> Result<Option<String>, AccessError> {
-        let anchor = self.anchor()?;
-        self.with_signer(|key| key.map(|key| anchor.signed(key)))
+    pub fn signed_anchor(&self) -> Result<String, AccessError> {
+        // The key first: making it is a change.
+        let key = self.device_key()?;
+        Ok(self.anchor()?.signed(&key))
     }
 
     /// What this vault lacks by an anchor that a hub kept; `None`: nothing, or it is another vault's. A loss is written
@@ -104,7 +105,10 @@ impl Guard {
 
     /// What the vault was found to be older by, now or at an earlier opening, and nobody has taken note of yet.
     pub fn missed(&self) -> Option<Missed> {
-        self.watch().missed
+        let watch = self.watch();
+        // Two anchors of one loss: what was missing is not missing twice.
+        let both = watch.missed.into_iter().chain(watch.at_hub);
+        both.max_by_key(|missed| (missed.changes, missed.entries))
     }
 
     fn state(&self) -> Result<State, AccessError> {
@@ -144,6 +148,7 @@ impl Guard {
 
     /// A person took note of what is missing.
     pub(super) fn forget_missed(&self) -> Result<(), AccessError> {
+        self.accept_missed_at_hub()?;
         let was_missed = self.watch().missed.take().is_some();
         if was_missed {
             self.keep_anchor()?;
@@ -151,7 +156,7 @@ impl Guard {
         Ok(())
     }
 
-    fn watch(&self) -> MutexGuard<'_, Watch> {
+    pub(super) fn watch(&self) -> MutexGuard<'_, Watch> {
         self.shared
             .watch
             .lock()

@@ -18,7 +18,7 @@ use crate::fhir::search::{InvalidQuery, Query, SortKey};
 use crate::fhir::{InvalidResource, Reference, Resource, ResourceId, strict};
 use crate::rng;
 use crate::store::{
-    Committed, Durability, Found, Precondition, Reader, Record, StoreError, Tx, Version,
+    Committed, Durability, Found, Precondition, Reader, Record, Refused, StoreError, Tx, Version,
 };
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -323,9 +323,6 @@ impl Guard {
                 ran.map(|()| (commit.results, commit.whose))
             })
         });
-        if let Err(AccessError::NotAllowed(refusal)) = &result {
-            self.note_refusal(refusal).map_err(|error| (at, error))?;
-        }
         if let Err(AccessError::Change(refused)) = &result
             && let Some(write) = writes.get(at)
         {
@@ -524,8 +521,7 @@ impl<'t> Commit<'_, 't, '_, '_> {
             this.once(&name)?;
             let old = this.standing(&name)?;
             if this.judge(at, &name, old.as_deref(), None)? == Judged::Absent {
-                let nothing = this.tx.serve_delete_of_nothing(&name, &write.condition)??;
-                debug_assert!(nothing.is_none());
+                this.tx.serve_check_of_nothing(&name, &write.condition)?;
                 return Ok(());
             }
             let authors = &this.authors[at];
@@ -661,11 +657,11 @@ impl<'t> Commit<'_, 't, '_, '_> {
     /// Stores what was planned. Answers with the texts whose conditional references are still to be looked up.
     fn store(&mut self, plans: Vec<Plan<'t>>) -> Result<Vec<Asking>, AccessError> {
         let mut plans: Vec<Option<Plan<'t>>> = plans.into_iter().map(Some).collect();
-        for plan in plans.iter().flatten() {
-            if let Plan::Put(name, text) = plan
+        for (at, plan) in plans.iter().enumerate() {
+            if let Some(Plan::Put(name, text)) = plan
                 && name.kind.name() == "Appointment"
             {
-                let (text, _) = self.linked(Cow::Borrowed(text.as_ref()));
+                let (text, _) = self.linked(at, Cow::Borrowed(text.as_ref()));
                 self.appointments.push(text.into_owned());
             }
         }
@@ -678,18 +674,27 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 let text = match plans[at].take() {
                     Some(Plan::Put(_, text)) => text,
                     Some(Plan::Patch(name, patch)) => {
-                        this.tx.serve_check(&name, &write.condition)??;
+                        match this.hides(&name)? {
+                            true => this.tx.serve_check_of_nothing(&name, &write.condition)?,
+                            false => this.tx.serve_check(&name, &write.condition)??,
+                        }
                         Cow::Owned(this.patched(&name, patch)?)
                     }
                     _ => return Ok(()),
                 };
-                let (text, asks) = this.linked(text);
+                let (text, asks) = this.linked(at, text);
                 let resource = Resource::parse_text(&text)?;
                 strict::check(&text)?;
                 let old = this.standing(resource.name())?;
                 // What a conditional reference leads to decides whose record it is: then it is judged once that is known.
                 if !asks {
                     this.judge(at, resource.name(), old.as_deref(), Some(&resource))?;
+                } else if this.hides(resource.name())? {
+                    // Nor is it stored before: what the store says of a version is for those who may see it.
+                    this.tx
+                        .serve_check_of_nothing(resource.name(), &write.condition)?;
+                    asking.push((at, text.into_owned(), old));
+                    return Ok(());
                 }
                 let authors = &this.authors[at];
                 authorship::must_fit(this.tx, resource.name(), &write.condition, authors)?;
@@ -711,6 +716,14 @@ impl<'t> Commit<'_, 't, '_, '_> {
     fn standing(&self, name: &Reference) -> Result<Option<String>, AccessError> {
         let standing = self.tx.standing(&Guard::on_first_peer(name))?;
         Ok(standing.map(|record| record.text))
+    }
+
+    /// Whether something stands there that the caller may not see.
+    fn hides(&self, name: &Reference) -> Result<bool, AccessError> {
+        match self.standing(name)? {
+            Some(text) => self.guard.hides(name, &text),
+            None => Ok(false),
+        }
     }
 
     fn judge(
@@ -748,9 +761,9 @@ impl<'t> Commit<'_, 't, '_, '_> {
     }
 
     /// The text with links to other entries exchanged, and whether it has conditional references. Outside of a
-    /// transaction both mean nothing, and the text stays.
-    fn linked<'x>(&self, text: Cow<'x, str>) -> (Cow<'x, str>, bool) {
-        if !self.is_transaction {
+    /// transaction both mean nothing, and the text stays; so does one that somebody signed, to the byte.
+    fn linked<'x>(&self, at: usize, text: Cow<'x, str>) -> (Cow<'x, str>, bool) {
+        if !self.is_transaction || !self.authors[at].is_empty() {
             return (text, false);
         }
         let mut asks = false;
@@ -797,8 +810,19 @@ impl<'t> Commit<'_, 't, '_, '_> {
             }
             let resource = Resource::parse_text(&followed.text)?;
             self.judge(at, resource.name(), old.as_deref(), Some(&resource))?;
-            if let Some(Raw::Written(committed)) = &mut self.results[at] {
-                self.tx.serve_restate(committed, &resource)??;
+            match &mut self.results[at] {
+                Some(Raw::Written(committed)) => {
+                    self.tx.serve_restate(committed, &resource)??;
+                }
+                // Hidden, and so refused just above; a policy that came in between changes nothing of it now.
+                _ => {
+                    let name = resource.name().clone();
+                    return Err(Refused::Stale {
+                        name,
+                        current: None,
+                    }
+                    .into());
+                }
             }
         }
         Ok(())

@@ -149,6 +149,7 @@ impl Guard {
         };
         guard.note_lost_changes()?;
         guard.load_policy()?;
+        guard.load_missed_at_hub()?;
         guard.note(AuditKind::Unlock, "", None, None)?;
         guard.settle_tries()?;
         Ok(guard)

@@ -5,6 +5,7 @@
 
 use super::audit::{AuditEntry, AuditKind};
 use super::guard::Digested;
+use super::policy::VaultAction;
 use super::{AccessError, Actor, Certificate, Guard, Person, Role};
 use crate::clock::Clock;
 use crate::crypto::sign::{PublicKey, SigningKey};
@@ -153,7 +154,7 @@ impl Guard {
     /// Makes the first slot of a new person. They get a signing key of their own, which only their slots hold.
     ///
     /// # Errors
-    /// [`AccessError::OwnerOnly`] for anyone but the owner and an admin; else as [`Guard::add_slot`].
+    /// [`AccessError::NotAllowed`] by the policy; else as [`Guard::add_slot`].
     pub async fn add_person(
         &self,
         person: &Person,
@@ -161,11 +162,7 @@ impl Guard {
         new: NewSlot,
         gate: Option<&dyn Gate>,
     ) -> Result<PublicKey, AccessError> {
-        if self.actor.role != Role::OWNER && self.actor.role != Role::ADMIN {
-            return Err(AccessError::OwnerOnly {
-                what: "add a person",
-            });
-        }
+        self.must(VaultAction::People)?;
         let plan =
             self.with_open(|open| Ok(open.vault.plan_person(person.id(), role.name(), new)?))?;
         let ready = plan.make_key(gate).await?;
@@ -278,7 +275,8 @@ fn actor_as(vault: &Vault, member: &vault::Member) -> Actor {
         Certificate::holder(authority, &member.certificate, &member.public_key).ok()
     });
     let person = of_header(&member.person);
-    match certified {
+    // An authority certifies people in roles. Whom no policy limits is nobody's to say but the vault's own.
+    match certified.filter(|actor| actor.role != Role::OWNER) {
         // The name stays the one that stands in this vault's records of changes.
         Some(actor) => Actor { person, ..actor },
         None => Actor::new(person, Role::named(member.role.clone())),

@@ -6,6 +6,7 @@
 
 mod actor;
 mod anchored;
+mod at_hub;
 mod audit;
 mod authorship;
 mod certificate;

@@ -6,7 +6,8 @@
 use super::audit::AuditKind;
 use super::guard::Open;
 use super::note::Note;
-use super::{AccessError, Guard, Opening, Role};
+use super::policy::VaultAction;
+use super::{AccessError, Guard, Opening};
 use crate::store::{CopyWay, Permit, Reader, Store, Target, with_side_files};
 use crate::vault::{
     Gate, GateError, RecoveryCode, SlotId, SlotKind, SlotSummary, Switch, VaultError,
@@ -43,7 +44,7 @@ impl Guard {
         way: CopyWay,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Rekeyed, AccessError> {
-        self.must_be_in_charge("give the vault new keys")?;
+        self.must(VaultAction::Keys)?;
         self.audited(AuditKind::Keys, "new data key", |guard| {
             let done = guard.with_open_mut(|open| new_data_key(open, way, &mut progress))?;
             Ok::<_, AccessError>((done, Some(guard.read(|reader| reader.revision())?)))
@@ -66,7 +67,7 @@ impl Guard {
     /// key changes too: then only slots `present`, and the one that is open, stay. Answers with those that went.
     ///
     /// # Errors
-    /// [`AccessError::WouldDrop`] names the slots that are not at hand; [`AccessError::RemovedNotRekeyed`]: the slot is
+    /// [`AccessError::NotAllowed`] by the policy, for slots of others; [`AccessError::WouldDrop`] names the slots that are not at hand; [`AccessError::RemovedNotRekeyed`]: the slot is
     /// gone, and the records still lie under the old key. Every other error: nothing was changed (but a key in the gate
     /// may be gone).
     pub async fn remove_slot(
@@ -77,24 +78,20 @@ impl Guard {
         gate: Option<&dyn Gate>,
         progress: impl FnMut(u64, u64),
     ) -> Result<Vec<SlotSummary>, AccessError> {
-        let kind = self.with_open(|open| {
-            let found = open
-                .vault
-                .slots()
-                .into_iter()
-                .find(|other| other.id == slot);
+        let (found, person) = self.with_open(|open| {
+            let mut slots = open.vault.slots().into_iter();
+            let found = slots.find(|other| other.id == slot);
             let found = found.ok_or(VaultError::NoSlot { id: slot })?;
-            if found.person != open.vault.person() && !self.is_in_charge() {
-                return Err(AccessError::OwnerOnly {
-                    what: "remove another person's slot",
-                });
-            }
-            Ok(found.kind)
+            Ok((found, open.vault.person().to_owned()))
         })?;
-        let typed = matches!(kind, SlotKind::Passphrase | SlotKind::Recovery);
+        let typed = matches!(found.kind, SlotKind::Passphrase | SlotKind::Recovery);
+        self.must_be_theirs(&person, &[found])?;
         let dropped = |rotate| {
             let others = |open: &Open| Ok(open.vault.dropped_with(slot, present, rotate)?);
             let dropped = self.with_open(others)?;
+            if absent == Absent::Drop {
+                self.must_be_theirs(&person, &dropped)?;
+            }
             refuse_unless(absent, &dropped)?;
             let what = format!("slot {slot} removed{}", with_others(&dropped));
             self.note(AuditKind::Slots, &what, None, None)?;
@@ -128,7 +125,7 @@ impl Guard {
         progress: impl FnMut(u64, u64),
         confirm: impl FnOnce(&RecoveryCode) -> Result<(), E>,
     ) -> Result<Vec<SlotSummary>, E> {
-        self.must_be_in_charge("replace the recovery code")?;
+        self.must(VaultAction::Keys)?;
         let dropped = self.with_open(|open| Ok(open.vault.dropped_with_recovery(present)?))?;
         refuse_unless(absent, &dropped)?;
         let code = RecoveryCode::make().map_err(AccessError::from)?;
@@ -173,7 +170,7 @@ impl Guard {
         lose_unsent: bool,
         gate: Option<&dyn Gate>,
     ) -> Result<usize, AccessError> {
-        self.must_be_in_charge("wipe the vault")?;
+        self.must(VaultAction::Keys)?;
         self.note(AuditKind::Wipe, "", None, None)?;
         // Counted and closed at once: no change can come in between.
         let check = |open: &Open| match unsent(open)? {
@@ -236,16 +233,12 @@ impl Guard {
         exchanged
     }
 
-    fn is_in_charge(&self) -> bool {
-        [Role::OWNER, Role::ADMIN].contains(&self.actor.role)
-    }
-
-    fn must_be_in_charge(&self, what: &'static str) -> Result<(), AccessError> {
-        if self.is_in_charge() {
-            Ok(())
-        } else {
-            Err(AccessError::OwnerOnly { what })
+    /// Nobody takes a way in from somebody else, be it that it would only go along with one's own.
+    fn must_be_theirs(&self, person: &str, slots: &[SlotSummary]) -> Result<(), AccessError> {
+        if slots.iter().any(|slot| slot.person != person) {
+            self.must(VaultAction::Keys)?;
         }
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ use super::change::Signer;
 use super::{AccessError, Guard};
 use crate::crypto::Key;
 use crate::crypto::sign::{PublicKey, SigningKey};
+use crate::store::{Durability, StoreError};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -94,7 +95,7 @@ impl Guard {
     }
 
     fn kept_key(&self, name: &str) -> Result<SigningKey, AccessError> {
-        let damaged = || crate::store::StoreError::DamagedValue {
+        let damaged = || StoreError::DamagedValue {
             what: "signing key",
             row: 0,
         };
@@ -106,8 +107,20 @@ impl Guard {
         }
         let key = SigningKey::make_random()?;
         let text = Zeroizing::new(hex::encode(key.seed().expose()));
-        self.keep(name, &text)?;
-        Ok(key)
+        let is_kept = self.written(&format!("secret {name}"), |guard| {
+            guard.write(Durability::Full, |tx| {
+                let is_first = tx.secret(name)?.map(Zeroizing::new).is_none();
+                if is_first {
+                    tx.set_secret(name, &text)?;
+                }
+                Ok::<_, StoreError>(is_first)
+            })
+        })?;
+        // Two may ask for the first time at once: what was signed with the other key would be nobody's.
+        match is_kept {
+            true => Ok(key),
+            false => self.kept_key(name),
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! How a vault is doing.
 
 use super::audit::AuditKind;
+use super::change::ChangeRecord;
 use super::policy::VaultAction;
-use super::{AccessError, Guard, LostChanges};
+use super::{AccessError, Guard, LostChanges, Missed, Person};
 use crate::fhir::{Instant, Resource, ResourceType};
 use crate::store::{EditState, Pending, RecordName, StoreError};
 use sha2::{Digest, Sha256};
@@ -22,6 +23,8 @@ pub struct Status {
     pub waiting_unseen: u64,
     /// Whether the store is older than its audit trail.
     pub lost: Option<LostChanges>,
+    /// Whether the vault is older than an anchor of it.
+    pub missed: Option<Missed>,
 }
 
 /// A changed record that no server has acknowledged, without its content.
@@ -41,6 +44,9 @@ pub struct Waiting {
     pub sent: bool,
     /// Issue codes, where the server refused it.
     pub refusal: Option<String>,
+    /// Who wrote the changes, in the order of the newest of each, by the records they signed. Without those of whoever had
+    /// no key to sign with.
+    pub authors: Vec<Person>,
 }
 
 /// What a check of all files found.
@@ -64,8 +70,16 @@ impl From<Pending> for Waiting {
             deleted: pending.mine.is_none(),
             sent: pending.sent.is_some(),
             refusal: pending.refusal,
+            authors: authors_of(&pending.records),
         }
     }
+}
+
+fn authors_of(records: &[String]) -> Vec<Person> {
+    let signed = records
+        .iter()
+        .filter_map(|it| ChangeRecord::verify(it).ok());
+    signed.map(|record| Person::new(record.author)).collect()
 }
 
 impl Guard {
@@ -74,7 +88,7 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn status(&self) -> Result<Status, AccessError> {
-        let lost = self.lost_changes()?;
+        let (lost, missed) = (self.lost_changes()?, self.missed());
         let all = self.read_for_device(|reader| reader.waiting())?;
         self.read(|reader| {
             let waiting = reader.pending_seen(None)?;
@@ -86,6 +100,7 @@ impl Guard {
                 waiting: waiting.into_iter().map(Waiting::from).collect(),
                 waiting_unseen: all.saturating_sub(seen),
                 lost,
+                missed,
             })
         })
     }

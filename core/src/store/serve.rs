@@ -267,13 +267,13 @@ impl Tx<'_> {
         })))
     }
 
-    /// What [`Tx::serve_delete`] answers where nothing stands.
-    pub(crate) fn serve_delete_of_nothing(
+    /// What [`Tx::serve_check`] answers where nothing stands.
+    pub(crate) fn serve_check_of_nothing(
         &self,
         name: &Reference,
         condition: &Precondition,
-    ) -> Result<Result<Option<Committed>, Refused>, StoreError> {
-        Ok(refusal(name, None, condition).map_or(Ok(None), Err))
+    ) -> Result<(), Refused> {
+        refusal(name, None, condition).map_or(Ok(()), Err)
     }
 
     /// The body's bytes move to the version they were; `version` becomes the newest.

@@ -3,9 +3,9 @@
 //! It can be done again after an interruption at any point. The hub's answer is kept before it is confirmed, and the code
 //! is used up only by the confirmation: an answer that was lost is asked for again.
 
-use super::{SyncError, failed};
-use crate::access::people::{Applied, Applying, EnrolmentCode, Presented, Presenting};
-use crate::access::{AccessError, Guard, PeerId, PeerSettings, device_id};
+use super::{SyncError, failed, hub};
+use crate::access::people::{Applied, Applying, EnrolmentCode};
+use crate::access::{AccessError, Guard, PeerId, PeerSettings, device_id, fingerprint};
 use crate::net::{NetError, Server};
 use crate::vault::VaultError;
 
@@ -59,10 +59,10 @@ pub enum Joined {
 /// # Errors
 /// [`JoinError`].
 pub async fn join(guard: &Guard, code: &EnrolmentCode) -> Result<Joined, JoinError> {
-    let hub = Server::pinned(&code.url, code.ca_sha256)?;
+    let server = Server::pinned(&code.url, code.ca_sha256)?;
     let application = guard.application(code)?;
     let body = to_json(&Applying { application })?;
-    let answer = hub.post("$enrol", body).await?;
+    let answer = server.post("$enrol", body).await?;
     let applied: Applied = match answer.status {
         200 | 202 => serde_json::from_str(&answer.text).map_err(|_| JoinError::NotAHub)?,
         403 => return Err(JoinError::BadCode),
@@ -70,7 +70,11 @@ pub async fn join(guard: &Guard, code: &EnrolmentCode) -> Result<Joined, JoinErr
         _ => return Err(failed(&answer, "an enrolment code").into()),
     };
     let (device, token, grant, authority, members) = match applied {
-        Applied::Waiting { fingerprint } => return Ok(Joined::Waiting { fingerprint }),
+        // What is compared is this device's own, whatever the hub shows.
+        Applied::Waiting { .. } => {
+            let fingerprint = fingerprint(&guard.device_key()?.public());
+            return Ok(Joined::Waiting { fingerprint });
+        }
         Applied::Approved {
             device,
             token,
@@ -87,7 +91,7 @@ pub async fn join(guard: &Guard, code: &EnrolmentCode) -> Result<Joined, JoinErr
         return Err(AccessError::Vault(VaultError::OtherAuthority).into());
     }
     let settings = PeerSettings {
-        ca_pem: Some(hub.authority_pem().ok_or(JoinError::NotAHub)?),
+        ca_pem: Some(server.authority_pem().ok_or(JoinError::NotAHub)?),
         token: Some(token),
         patient: grant.patient.clone(),
     };
@@ -99,7 +103,7 @@ pub async fn join(guard: &Guard, code: &EnrolmentCode) -> Result<Joined, JoinErr
     let peer = guard.remember_hub(server.url(), &settings)?;
     guard.take_certificates(authority, &members)?;
     // The first use of the token tells the hub that it arrived.
-    present(guard, &server).await?;
+    hub::present(guard, &server).await?;
     Ok(Joined::Done {
         peer,
         url: server.url().to_owned(),
@@ -109,36 +113,6 @@ pub async fn join(guard: &Guard, code: &EnrolmentCode) -> Result<Joined, JoinErr
     })
 }
 
-/// Tells the hub who is on this device, and keeps what it says about them. A server that this vault has not joined is
-/// told nothing.
-pub(super) async fn present(guard: &Guard, server: &Server) -> Result<(), SyncError> {
-    let Some(joined) = guard.authority()? else {
-        return Ok(());
-    };
-    let members = guard.member_keys()?;
-    let body = serde_json::to_string(&Presenting { members }).map_err(|_| not_fhir())?;
-    let answer = server.post("$members", body).await?;
-    match answer.status {
-        200 => {}
-        401 => return Err(SyncError::Unauthorized),
-        // Another server of the same kind, which this device was not enrolled with.
-        403..=405 => return Ok(()),
-        _ => return Err(failed(&answer, "the people of this device")),
-    }
-    let said: Presented = serde_json::from_str(&answer.text).map_err(|_| not_fhir())?;
-    if said.authority == joined {
-        guard.take_certificates(said.authority, &said.members)?;
-    }
-    Ok(())
-}
-
 fn to_json(request: &Applying) -> Result<String, JoinError> {
     serde_json::to_string(request).map_err(|_| JoinError::NotAHub)
-}
-
-fn not_fhir() -> SyncError {
-    SyncError::NotFhir {
-        doing: "the people of this device",
-        what: "another answer than a hub's",
-    }
 }

@@ -4,6 +4,7 @@
 //! by the server, and kept here as a conflict for a person. What decides is in `plan`, pure; the rest drives it.
 
 mod capability;
+mod hub;
 mod join;
 mod plan;
 mod pull;
@@ -12,12 +13,12 @@ mod push;
 pub use capability::{Capability, probe};
 pub use join::{JoinError, Joined, join};
 
-use crate::access::{AccessError, Guard, PeerId};
+use crate::access::{AccessError, BadPolicy, Guard, Missed, PeerId};
 use crate::fhir::ResourceType;
 use crate::net::{NetError, Server};
 
 /// What a sync did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// Local changes the server took.
     pub sent: u64,
@@ -35,6 +36,12 @@ pub struct Report {
     pub skipped: u64,
     /// Pages read.
     pub pages: u64,
+    /// The hub's policy, where it is another than before: its version, in force now; or why it was refused.
+    pub policy: Option<Result<u64, BadPolicy>>,
+    /// What this vault is older by than when it last synced with the hub, until a person has taken note of it.
+    pub missed: Option<Missed>,
+    /// Whether the hub keeps the anchor of this moment.
+    pub anchored: bool,
 }
 
 impl Report {
@@ -121,13 +128,34 @@ impl SyncRun<'_> {
     pub async fn run(&self) -> Result<Report, SyncError> {
         let _turn = self.guard.sync_turn().await;
         let capability = probe(self.server).await?;
-        if capability.takes_change_records {
-            join::present(self.guard, self.server).await?;
-        }
         let mut report = Report::default();
-        let faults = self.push(&capability, &mut report).await?;
-        self.pull(&capability, &mut report).await?;
-        faults.into_first().map_or(Ok(report), Err)
+        let hub = match capability.takes_change_records {
+            true => hub::present(self.guard, self.server).await?,
+            false => None,
+        };
+        let is_hub = hub.is_some();
+        if let Some(hub) = hub {
+            (report.policy, report.missed) = (hub.policy, hub.missed);
+        }
+        let done = self.exchange(&capability, &mut report).await;
+        // What was done until then is worth an anchor, unless nobody is there to take it.
+        if is_hub && !matches!(done, Err(SyncError::Net(_) | SyncError::Unauthorized)) {
+            let handed = hub::hand_over(self.guard, self.server).await;
+            done?;
+            report.anchored = handed?;
+            return Ok(report);
+        }
+        done.map(|()| report)
+    }
+
+    async fn exchange(
+        &self,
+        capability: &Capability,
+        report: &mut Report,
+    ) -> Result<(), SyncError> {
+        let faults = self.push(capability, report).await?;
+        self.pull(capability, report).await?;
+        faults.into_first().map_or(Ok(()), Err)
     }
 }
 

@@ -5,7 +5,7 @@ use super::with_session;
 use crate::args::Global;
 use crate::failure::Failure;
 use crate::output::{count, grouped, result};
-use pocketchart_core::access::{EditState, Status, Waiting};
+use pocketchart_core::access::{EditState, Person, Status, Waiting};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -13,7 +13,7 @@ pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
     let status = with_session(global, |session| Ok(session.guard()?.status()?))?;
     result(global, &words(&status), &object(&status));
     let for_a_person = status.waiting.iter().any(needs_a_person);
-    let lost = status.lost.is_some();
+    let lost = status.lost.is_some() || status.missed.is_some();
     Ok(match (for_a_person, lost) {
         (true, _) => ExitCode::from(WAITS_FOR_A_PERSON),
         (false, true) => ExitCode::FAILURE,
@@ -47,10 +47,11 @@ fn words(status: &Status) -> String {
     }
     for waiting in &status.waiting {
         lines.push(format!(
-            "  {}  {}, since {}",
+            "  {}  {}, since {}{}",
             waiting.name.reference,
             state(waiting),
-            waiting.since
+            waiting.since,
+            written_by(waiting)
         ));
     }
     if status.waiting_unseen > 0 {
@@ -60,7 +61,18 @@ fn words(status: &Status) -> String {
         ));
     }
     lines.extend(status.lost.map(|lost| format!("WARNING: {lost}")));
+    lines.extend(status.missed.map(|missed| format!("WARNING: {missed}")));
     lines.join("\n")
+}
+
+fn written_by(waiting: &Waiting) -> String {
+    match &waiting.authors[..] {
+        [] => String::new(),
+        authors => {
+            let ids: Vec<&str> = authors.iter().map(Person::id).collect();
+            format!(", written by {}", ids.join(" and "))
+        }
+    }
 }
 
 fn state(waiting: &Waiting) -> String {
@@ -116,6 +128,7 @@ fn object(status: &Status) -> Value {
                 "since": p.since.to_string(),
                 "deleted": p.deleted,
                 "refusal": p.refusal,
+                "authors": p.authors,
             })
         })
         .collect();
@@ -126,5 +139,6 @@ fn object(status: &Status) -> Value {
         "pending": waiting,
         "pending_unseen": status.waiting_unseen,
         "lost_changes": status.lost.map(|lost| lost.changes),
+        "older_than_anchor": status.missed,
     })
 }

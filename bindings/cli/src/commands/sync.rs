@@ -59,7 +59,8 @@ pub(crate) fn needs_a_person(waiting: &Waiting) -> bool {
 
 /// What is left, and the exit code for it.
 fn conclude(guard: &Guard, skipped: u64) -> Result<ExitCode, Failure> {
-    let waiting = guard.status()?.waiting;
+    let status = guard.status()?;
+    let waiting = status.waiting;
     let for_a_person: u64 = waiting.iter().map(|w| u64::from(needs_a_person(w))).sum();
     let still: u64 = waiting.iter().map(|w| u64::from(!needs_a_person(w))).sum();
     let verb = |n| if n == 1 { "waits" } else { "wait" };
@@ -76,6 +77,10 @@ fn conclude(guard: &Guard, skipped: u64) -> Result<ExitCode, Failure> {
             "pocketchart: {changed} {} for a person (see `pocketchart status`)",
             verb(for_a_person)
         );
+    }
+    if status.waiting_unseen > 0 {
+        let changed = count(status.waiting_unseen, "changed record");
+        eprintln!("pocketchart: {changed} that you may not see: kept, and listed for the owner");
     }
     if for_a_person > 0 || skipped > 0 {
         return Ok(ExitCode::from(WAITS_FOR_A_PERSON));
@@ -164,6 +169,10 @@ fn tell(global: &Global, url: &str, report: &Report) {
         "held": report.held,
         "skipped": report.skipped,
         "pages": report.pages,
+        "policy": report.policy.as_ref().and_then(|policy| policy.as_ref().ok()),
+        "policy_refused": report.policy.as_ref().and_then(|policy| policy.as_ref().err()).map(ToString::to_string),
+        "older_than_anchor": report.missed,
+        "anchored": report.anchored,
     });
     let mut words = format!(
         "{url}: sent {}, received {}",
@@ -188,6 +197,20 @@ fn tell(global: &Global, url: &str, report: &Report) {
         if n > 0 {
             words += &format!("\n  {} {what}", count(n, "record"));
         }
+    }
+    match &report.policy {
+        Some(Ok(version)) => words += &format!("\n  the hub's policy {version} is in force now"),
+        Some(Err(error)) => {
+            words += &format!(
+                "\n  WARNING: the hub's policy was refused, the one before stays: {error}"
+            );
+        }
+        None => {}
+    }
+    if let Some(missed) = &report.missed {
+        words += &format!(
+            "\n  WARNING: {missed} `pocketchart vault check --accept-loss` takes note of it"
+        );
     }
     say(global, &words, &object);
 }

@@ -84,7 +84,7 @@ impl Anchor {
         serde_json::from_str(text).map_err(|_| AnchorError::Malformed)
     }
 
-    /// Its text with the signature of a member, to be kept by a hub.
+    /// Its text with the signature of a device, to be kept by a hub.
     pub fn signed(&self, key: &SigningKey) -> String {
         sign::state(key, Statement::Anchor, &self.to_text())
     }
@@ -95,6 +95,13 @@ impl Anchor {
     /// [`AnchorError`].
     pub fn read_signed(key: &PublicKey, text: &str) -> Result<Self, AnchorError> {
         Self::parse(&sign::read(key, Statement::Anchor, text)?)
+    }
+
+    /// Whether a vault that is this far may follow one that was as far as `before`.
+    pub(in crate::access) fn is_as_new_as(&self, before: &Self) -> bool {
+        self.head.seq >= before.head.seq
+            && self.generation >= before.generation
+            && self.revision >= before.revision
     }
 
     /// What a vault lacks. `mac_there`: the MAC of its entry with the anchor's number. Where it is the anchor's, the trail
@@ -213,6 +220,8 @@ pub(in crate::access) struct Watch {
     pub(in crate::access) compared: bool,
     /// What a person has not taken note of yet.
     pub(in crate::access) missed: Option<Missed>,
+    /// The same, by the anchor that the hub kept.
+    pub(in crate::access) at_hub: Option<Missed>,
 }
 
 /// What lies in the place.

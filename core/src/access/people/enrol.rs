@@ -5,6 +5,7 @@ use super::rows::{
     Applicant, CodeRow, DeviceRow, MemberRow, SerialRow, TokenRow, all, get, remove, set,
 };
 use super::{Grant, PeopleError};
+use crate::access::policy::VaultAction;
 use crate::access::{AccessError, Actor, Certificate, Guard, Person, Role, device_id, fingerprint};
 use crate::crypto::sign::{PublicKey, SigningKey};
 use crate::fhir::{Instant, ResourceId};
@@ -58,6 +59,9 @@ pub struct Applying {
 pub struct Presenting {
     /// Their keys.
     pub members: Vec<MemberKey>,
+    /// SHA-256 of the signed policy that the device has; none: none is installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 /// What the hub says about them: the answer to `$members`.
@@ -67,6 +71,12 @@ pub struct Presented {
     pub authority: PublicKey,
     /// Everybody it knows on this device.
     pub members: Vec<Certified>,
+    /// The signed policy, for a shared device that has another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The anchor that the device handed over last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<String>,
 }
 
 /// What the hub says about the key of a member.
@@ -87,37 +97,32 @@ impl Guard {
     /// # Errors
     /// [`PeopleError::BadCode`] and the others.
     pub fn apply(&self, application: &str) -> Result<Applied, AccessError> {
-        self.must_be_operator()?;
+        self.must_be_operator(VaultAction::Devices)?;
         let application = Application::verify(application).map_err(|_| PeopleError::BadProof)?;
         let (now, code) = (self.now(), hash_of(application.secret()));
+        // Anybody may send one, and a device asks again every other second: what changes nothing makes no entry.
+        let row: Option<CodeRow> = self.read(|reader| get(reader, &code))?;
+        let row = is_good(row, &application, now)?;
+        if row.applicant.is_some() && !row.approved {
+            return Ok(waits(&application));
+        }
         let token = make_token()?;
         let authority = self.authority_key()?.public();
         self.registered("application", |guard| {
             guard.write(Durability::Full, |tx| {
-                let row: Option<CodeRow> = get(tx, &code)?;
-                let mut row = row
-                    .filter(|row| now.epoch_ms() < row.expires_ms)
-                    .ok_or(PeopleError::BadCode)?;
-                match &row.applicant {
-                    Some(applicant) if applicant.key != application.key => {
-                        return Err(PeopleError::BadCode);
-                    }
-                    Some(_) => {}
-                    None => {
-                        row.expires_ms = now.epoch_ms() + WAIT_MS;
-                        row.applicant = Some(Applicant {
-                            key: application.key,
-                            vault: application.vault.clone(),
-                            members: application.members.clone(),
-                            at_ms: now.epoch_ms(),
-                        });
-                        set(tx, &code, &row)?;
-                    }
+                let mut row = is_good(get(tx, &code)?, &application, now)?;
+                if row.applicant.is_none() {
+                    row.expires_ms = now.epoch_ms() + WAIT_MS;
+                    row.applicant = Some(Applicant {
+                        key: application.key,
+                        vault: application.vault.clone(),
+                        members: application.members.clone(),
+                        at_ms: now.epoch_ms(),
+                    });
+                    set(tx, &code, &row)?;
                 }
                 if !row.approved {
-                    return Ok(Applied::Waiting {
-                        fingerprint: fingerprint(&application.key),
-                    });
+                    return Ok::<_, PeopleError>(waits(&application));
                 }
                 let id = device_id(&application.key);
                 let mut device: DeviceRow = get(tx, &id)?.ok_or(PeopleError::BadCode)?;
@@ -161,8 +166,10 @@ impl Guard {
         let seen = device.seen_ms.unwrap_or(0);
         if device.code.is_some() || !(seen..seen + SEEN_MS).contains(&now) {
             self.write(Durability::Normal, |tx| {
-                // Read again: a revocation in between must not be undone.
-                if let Some(mut device) = get::<DeviceRow>(tx, &id)? {
+                // Read again: a revocation in between must not be undone, nor a new code be used up by an old token.
+                if let Some(mut device) = get::<DeviceRow>(tx, &id)?
+                    && device.token.as_deref() == Some(hash.as_str())
+                {
                     if let Some(code) = device.code.take() {
                         remove::<CodeRow>(tx, &code)?;
                     }
@@ -180,7 +187,8 @@ impl Guard {
     ///
     /// # Errors
     /// [`AccessError`].
-    pub fn present_members(&self, members: &[MemberKey]) -> Result<Presented, AccessError> {
+    pub fn present_members(&self, presenting: &Presenting) -> Result<Presented, AccessError> {
+        let members = &presenting.members;
         let Some(id) = &self.actor.device else {
             return Err(PeopleError::Unknown.into());
         };
@@ -192,26 +200,69 @@ impl Guard {
         let is_known = |wanted: &&MemberKey| !known.iter().any(|it| it.member.key == wanted.key);
         let new: Vec<&MemberKey> = members.iter().filter(is_known).collect();
         let key = self.authority_key()?;
-        let authority = key.public();
+        // A policy names patients. Whose own phone it is, no policy limits there.
+        let policy = match device.grant.patient {
+            Some(_) => None,
+            None => self.policy_beside(presenting.policy.as_deref())?,
+        };
+        let presented = |members| Presented {
+            authority: key.public(),
+            members,
+            policy,
+            anchor: device.anchor.clone(),
+        };
         if new.is_empty() {
-            return Ok(Presented {
-                authority,
-                members: known,
-            });
+            return Ok(presented(known));
         }
-        if known.len() + new.len() > MAX_MEMBERS {
+        let here = known.iter().filter(|it| !it.revoked).count();
+        if here + new.len() > MAX_MEMBERS {
             return Err(PeopleError::BadGrant("too many people on one device").into());
         }
         let members = self.registered("members", |guard| {
             guard.write(Durability::Full, |tx| {
                 for member in new {
-                    present(tx, &key, id, &device.grant, member, guard.now())?;
+                    present(
+                        tx,
+                        &key,
+                        id,
+                        &device.grant,
+                        member,
+                        Presents::Later(guard.now()),
+                    )?;
                 }
                 certified(tx, id)
             })
         })?;
-        Ok(Presented { authority, members })
+        Ok(presented(members))
     }
+}
+
+/// The code's row, if this device may present it.
+fn is_good(
+    row: Option<CodeRow>,
+    application: &Application,
+    now: Instant,
+) -> Result<CodeRow, PeopleError> {
+    let is_theirs = |row: &CodeRow| {
+        let first = row.applicant.as_ref();
+        now.epoch_ms() < row.expires_ms && first.is_none_or(|it| it.key == application.key)
+    };
+    row.filter(is_theirs).ok_or(PeopleError::BadCode)
+}
+
+fn waits(application: &Application) -> Applied {
+    Applied::Waiting {
+        fingerprint: fingerprint(&application.key),
+    }
+}
+
+/// When a key is presented.
+#[derive(Clone, Copy)]
+pub(super) enum Presents {
+    /// In the application that the operator approves at this moment.
+    Approved(Instant),
+    /// With the device's token, by whoever has that.
+    Later(Instant),
 }
 
 /// Stores the key of a member; certified at once where the grant says so.
@@ -221,8 +272,10 @@ pub(super) fn present(
     device: &str,
     grant: &Grant,
     member: &MemberKey,
-    now: Instant,
+    when: Presents,
 ) -> Result<(), PeopleError> {
+    let (Presents::Approved(now) | Presents::Later(now)) = when;
+    let is_approved = matches!(when, Presents::Approved(_));
     let id = member.key.to_string();
     if let Some(known) = get::<MemberRow>(tx, &id)? {
         // A key is on one device and of one person; whoever claims it elsewhere gets nothing.
@@ -246,7 +299,8 @@ pub(super) fn present(
             let person = person.clone().unwrap_or_else(|| member_of(grant));
             Some((Person::new(person), Role::PATIENT))
         }
-        (None, Some(person), Some(role)) if member.person.id() == person => {
+        // Who holds a shared device's token is not yet the person it was approved for.
+        (None, Some(person), Some(role)) if is_approved && member.person.id() == person => {
             Some((member.person.clone(), role.clone()))
         }
         _ => None,
@@ -342,7 +396,7 @@ impl Guard {
     /// # Errors
     /// [`PeopleError`].
     pub fn enrol(&self, grant: &Grant) -> Result<Zeroizing<String>, AccessError> {
-        self.must_be_operator()?;
+        self.must_be_operator(VaultAction::Devices)?;
         grant.check()?;
         self.must_be_known(grant.role.as_ref())?;
         let secret = make_secret()?;

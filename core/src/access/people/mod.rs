@@ -4,16 +4,19 @@
 //! and the device gets a token of its own. People sign with keys of their own; the hub certifies each key in a role.
 //! Everything stands in the hub's vault. Of secrets and tokens the hub keeps a hash.
 
+mod anchors;
 mod code;
 mod enrol;
 mod operate;
 mod rows;
 
+pub use anchors::{Handed, Taken};
 pub use code::{Application, BadCode, EnrolmentCode, MemberKey};
 pub use enrol::{Applied, Applying, Certified, Presented, Presenting};
 pub use operate::{DeviceState, DeviceSummary, MemberSummary, People};
 use rows::{DeviceRow, MemberRow};
 
+use super::policy::VaultAction;
 use super::{AccessError, AuditKind, Guard, Role};
 use crate::fhir::ResourceId;
 use crate::rng::NoRandomness;
@@ -70,6 +73,13 @@ impl Grant {
     }
 }
 
+impl Grant {
+    /// Whether both are for one patient, or for one place.
+    fn is_for_the_same(&self, other: &Self) -> bool {
+        self.patient == other.patient && self.facility == other.facility
+    }
+}
+
 /// Roles that no operator gives: one is the operator's own, one is the device's.
 fn check_role(role: &Role) -> Result<(), PeopleError> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -99,6 +109,9 @@ pub enum PeopleError {
     /// The application is not signed by the key in it.
     #[error("the device did not prove its key")]
     BadProof,
+    /// The anchor is not signed by that device, or another vault's.
+    #[error("this is no anchor of this device's vault")]
+    BadAnchor,
     /// Nothing has this id.
     #[error("no device and no person waits or is known by this id")]
     Unknown,
@@ -145,12 +158,11 @@ impl Guard {
         }
     }
 
-    /// Only in the operator's own hands.
-    pub(super) fn must_be_operator(&self) -> Result<(), AccessError> {
-        if self.actor.role == Role::OWNER && self.actor.device.is_none() {
-            Ok(())
-        } else {
-            Err(PeopleError::NotTheOperator.into())
+    /// Only in the operator's own hands, and there by the policy: on the hub's machine, with no device between.
+    pub(super) fn must_be_operator(&self, action: VaultAction) -> Result<(), AccessError> {
+        match self.actor.device {
+            Some(_) => Err(PeopleError::NotTheOperator.into()),
+            None => self.must(action),
         }
     }
 }

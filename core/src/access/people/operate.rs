@@ -1,13 +1,14 @@
 //! What the operator does: looks at devices and people, approves, revokes.
 
 use super::code::MemberKey;
-use super::enrol::{issue, present};
+use super::enrol::{Presents, issue, present};
 use super::rows::{CodeRow, DeviceRow, MemberRow, TokenRow, all, get, remove, set};
 use super::{Grant, PeopleError, check_role};
+use crate::access::policy::VaultAction;
 use crate::access::{AccessError, Certificate, Guard, Role, device_id, fingerprint};
 use crate::crypto::sign::PublicKey;
 use crate::fhir::Instant;
-use crate::store::{Durability, Reader};
+use crate::store::{Durability, Reader, Tx};
 
 /// Shortest beginning of an id that is taken for it.
 const ID_PREFIX: usize = 4;
@@ -79,7 +80,7 @@ impl Guard {
     /// # Errors
     /// [`PeopleError::NotTheOperator`] and the others.
     pub fn hub_people(&self) -> Result<People, AccessError> {
-        self.must_be_operator()?;
+        self.must_be_operator(VaultAction::Devices)?;
         let authority = self.authority_key()?.public();
         self.read(|reader| {
             let mut devices = Vec::new();
@@ -122,7 +123,9 @@ impl Guard {
     /// # Errors
     /// [`PeopleError`].
     pub fn approve(&self, id: &str, role: Option<Role>) -> Result<(), AccessError> {
-        self.must_be_operator()?;
+        // An id is a device's or a person's.
+        self.must_be_operator(VaultAction::Devices)?;
+        self.must(VaultAction::People)?;
         role.iter().try_for_each(check_role)?;
         self.must_be_known(role.as_ref())?;
         let authority = self.authority_key()?;
@@ -138,11 +141,19 @@ impl Guard {
                         let applicant = row.applicant.as_ref().ok_or(PeopleError::Unknown)?;
                         let device = device_id(&applicant.key);
                         // Enrolled before: what it had ends with this approval.
-                        if let Some(before) = get::<DeviceRow>(tx, &device)?
-                            && let Some(token) = before.token
-                        {
-                            remove::<TokenRow>(tx, &token)?;
+                        let before = get::<DeviceRow>(tx, &device)?;
+                        if let Some(before) = &before {
+                            if let Some(token) = &before.token {
+                                remove::<TokenRow>(tx, token)?;
+                            }
+                            if !row.grant.is_for_the_same(&before.grant) {
+                                end_certificates(tx, &device)?;
+                            }
                         }
+                        // An older home does not shake off its anchor by coming in again.
+                        let anchor = before
+                            .filter(|before| before.vault == applicant.vault)
+                            .and_then(|before| before.anchor);
                         let enrolled = DeviceRow {
                             grant: row.grant.clone(),
                             key: applicant.key,
@@ -152,10 +163,12 @@ impl Guard {
                             revoked: false,
                             enrolled_ms: now.epoch_ms(),
                             seen_ms: None,
+                            anchor,
                         };
                         set(tx, &device, &enrolled)?;
                         for member in &applicant.members {
-                            present(tx, &authority, &device, &row.grant, member, now)?;
+                            let when = Presents::Approved(now);
+                            present(tx, &authority, &device, &row.grant, member, when)?;
                         }
                         row.approved = true;
                         set(tx, &code, &row)
@@ -193,7 +206,8 @@ impl Guard {
     /// # Errors
     /// [`PeopleError`].
     pub fn revoke(&self, id: &str) -> Result<(), AccessError> {
-        self.must_be_operator()?;
+        self.must_be_operator(VaultAction::Devices)?;
+        self.must(VaultAction::People)?;
         self.registered(&format!("revoke {id}"), |guard| {
             guard.write(Durability::Full, |tx| match find(tx, id, false)? {
                 Found::Applicant(code) => remove::<CodeRow>(tx, &code),
@@ -216,6 +230,17 @@ impl Guard {
             })
         })
     }
+}
+
+/// Takes back what was certified on a device: it holds for the patient or the place that the device was approved for.
+/// What waits there waits on, until its people are approved anew.
+fn end_certificates(tx: &Tx<'_>, device: &str) -> Result<(), PeopleError> {
+    for (key, mut row) in all::<MemberRow>(tx)? {
+        if row.device == device && row.certificate.take().is_some() {
+            set(tx, &key, &row)?;
+        }
+    }
+    Ok(())
 }
 
 /// What `id` stands for: the beginning of an id, or a fingerprint in any case. `waiting`: of a device

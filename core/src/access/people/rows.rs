@@ -44,6 +44,9 @@ pub(in crate::access) struct DeviceRow {
     pub(in crate::access) revoked: bool,
     pub(in crate::access) enrolled_ms: i64,
     pub(in crate::access) seen_ms: Option<i64>,
+    /// How far its vault had come, signed by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::access) anchor: Option<String>,
 }
 
 /// Whose token that is, by the token's SHA-256.

@@ -3,16 +3,14 @@
 use super::decide::{Asked, InForce, Refusal};
 use super::model::{Action, Policy, VaultAction};
 use super::signed::{BadPolicy, read_policy, sign_policy};
-use crate::access::audit::AuditKind;
 use crate::access::{AccessError, Actor, Guard, Role};
-use crate::crypto::sign::PublicKey;
 use crate::fhir::compartment::patients_of;
 use crate::fhir::{Reference, Resource, ResourceType, json};
-use crate::store::{Durability, PeerId, RecordName, Refused, StoreError, Tx, View};
+use crate::store::{PeerId, RecordName, Refused, StoreError, Tx, View};
 use std::sync::{Arc, PoisonError};
 
 /// Where the signed text lies: in the store, since panels can be larger than a header may be.
-const INSTALLED: &str = "policy";
+pub(super) const INSTALLED: &str = "policy";
 
 /// A write, before it is judged.
 pub(in crate::access) struct Wish<'a> {
@@ -137,12 +135,29 @@ impl Guard {
             let wish = Wish {
                 actor,
                 name: wish.name.clone(),
+                // To a device that sees what its author may not, "another version" would be no answer: it has that one.
+                expects_version: wish.expects_version && authors.is_empty(),
                 ..*wish
             };
             judge_one(&in_force, false, &wish, old, is_booked)
         };
         let Some((last, before)) = authors.split_last() else {
             return judged(wish.actor);
+        };
+        // A device that hears of a deletion that there was nothing forgets it. What it holds stands here, too.
+        let judged = |actor| match judged(actor)? {
+            Judged::Absent if old.is_some() => {
+                let asked = Asked {
+                    action: Action::Delete,
+                    kind: wish.name.reference.kind,
+                    peer: wish.name.peer,
+                    old: None,
+                    new: None,
+                    is_booked,
+                };
+                Err(AccessError::from(in_force.taken(actor, &asked)))
+            }
+            judged => Ok(judged),
         };
         // The last one signed all of these bytes: were an earlier one's role enough, whoever comes last could write
         // with the rights of anybody whose change still waits.
@@ -152,43 +167,49 @@ impl Guard {
         judged(last)
     }
 
+    /// Whether this person may not read what stands under a name of the first server.
+    pub(in crate::access) fn hides(
+        &self,
+        name: &Reference,
+        text: &str,
+    ) -> Result<bool, AccessError> {
+        let standing = Resource::parse_text(text).map_err(|_| StoreError::DamagedValue {
+            what: "body",
+            row: 0,
+        })?;
+        let view = self.view(Action::Read);
+        Ok(!view.shows(PeerId::FIRST, name.kind, &patients_of(&standing)))
+    }
+
     /// Puts a signed policy into force. It must be newer than the one that is.
     ///
     /// # Errors
     /// [`AccessError::Policy`]; the one before stays in force.
     pub fn install_policy(&self, signed: &str) -> Result<u64, AccessError> {
         self.must(VaultAction::Policy)?;
-        let policy = read_policy(&self.policy_authority()?, signed)?;
-        let (found, in_force) = (policy.version, self.in_force());
-        // What is shipped gives way to any that is installed, of whatever version.
-        let is_shipped = self.installed_policy()?.is_none();
-        if !is_shipped && found <= in_force.version() {
-            return Err(BadPolicy::NotNewer {
-                found,
-                current: in_force.version(),
+        let policy = match read_policy(&self.policy_authority()?, signed) {
+            Err(BadPolicy::Signature(bad)) => {
+                let hubs = self.not_the_hubs()?;
+                return Err(hubs.unwrap_or(BadPolicy::Signature(bad)).into());
             }
-            .into());
-        }
-        self.audited(AuditKind::Policy, &format!("version {found}"), |guard| {
-            let stored = guard.write(Durability::Full, |tx| tx.set_secret(INSTALLED, signed))?;
-            let mut policy_in_force = guard
-                .shared
-                .policy
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            *policy_in_force = Arc::new(InForce::new(policy));
-            Ok::<_, AccessError>(((), Some(stored.1)))
-        })?;
-        Ok(found)
+            read => read?,
+        };
+        self.is_newer(&policy)??;
+        let version = policy.version;
+        self.put_into_force(policy, signed, "")?;
+        Ok(version)
     }
 
-    /// Signs a policy's text as this vault's authority and puts it into force.
+    /// Signs a policy's text as this vault's authority and puts it into force. A vault that joined a hub takes the hub's.
     ///
     /// # Errors
     /// [`AccessError`]; the one before stays in force.
     pub fn sign_and_install_policy(&self, text: &str) -> Result<u64, AccessError> {
         self.must(VaultAction::Policy)?;
         Policy::parse(text).map_err(BadPolicy::from)?;
+        if let Some(refused) = self.not_the_hubs()? {
+            return Err(refused.into());
+        }
         let signed = sign_policy(&self.authority_key()?, text);
         self.install_policy(&signed)
     }
@@ -196,30 +217,11 @@ impl Guard {
     /// Reads the installed policy, when the vault is opened. One that cannot be read closes the vault to all but the
     /// owner; it never opens it by falling back.
     pub(in crate::access) fn load_policy(&self) -> Result<(), AccessError> {
-        let Some(signed) = self.installed_policy()? else {
-            return Ok(());
-        };
-        let read = read_policy(&self.policy_authority()?, &signed);
-        let in_force = read.map_or_else(|_| InForce::unreadable(), InForce::new);
-        let mut policy = self
-            .shared
-            .policy
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *policy = Arc::new(in_force);
-        Ok(())
-    }
-
-    fn installed_policy(&self) -> Result<Option<String>, AccessError> {
-        self.read(|reader| reader.secret(INSTALLED))
-    }
-
-    /// Whose signature a policy needs: the hub's that this vault joined, else its own.
-    fn policy_authority(&self) -> Result<PublicKey, AccessError> {
-        match self.authority()? {
-            Some(joined) => Ok(joined),
-            None => Ok(self.authority_key()?.public()),
+        if let Some(installed) = self.installed()? {
+            let policy = installed.policy;
+            self.judge_by(policy.map_or_else(InForce::unreadable, InForce::new));
         }
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@
 mod decide;
 mod enforce;
 mod explain;
+mod handed;
 mod model;
 mod signed;
 mod types;

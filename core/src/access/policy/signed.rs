@@ -9,6 +9,18 @@ pub enum BadPolicy {
     /// Not signed by the authority of this vault.
     #[error("the policy is not signed by the authority of this vault")]
     Signature(#[from] BadSignature),
+    /// Not signed by the hub that this vault joined.
+    #[error(
+        "this device joined a hub, and takes that hub's policies only: they are signed by the hub's authority ({authority}). \
+         Install it at the hub; each sync brings it here"
+    )]
+    NotTheHubs {
+        /// The fingerprint of the hub's key.
+        authority: String,
+    },
+    /// Handed over by a hub that this vault has not joined.
+    #[error("the policy is a hub's that this vault has not joined")]
+    NotJoined,
     /// The text is no policy.
     #[error(transparent)]
     Invalid(#[from] InvalidPolicy),
