@@ -137,7 +137,7 @@ pub struct TestHub {
     pub ca_pem: String,
     /// Its admin token.
     pub token: String,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 impl TestHub {
@@ -161,7 +161,18 @@ impl TestHub {
             guard,
             ca_pem,
             token,
-            _home: home,
+            home,
+        }
+    }
+
+    /// The same hub at another address.
+    pub async fn moved(self) -> Self {
+        self.hub.stop().await.unwrap_or_else(|e| fail(&e));
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let again = Hub::start(self.guard.clone(), self.home.path(), address).await;
+        Self {
+            hub: again.unwrap_or_else(|e| fail(&e)),
+            ..self
         }
     }
 

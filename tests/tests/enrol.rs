@@ -177,6 +177,37 @@ async fn a_revoked_device_is_out_at_once_and_keeps_its_work() {
     assert_eq!(again.server.get("Patient").await.unwrap().status, 200);
 }
 
+/// A hub that moved is the same server: nothing stands twice, and what waited goes out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_at_another_address_stays_the_same_server() {
+    let hub = TestHub::start().await;
+    let client = hub.client();
+    let stored = client.put("Patient/a", &patient("a", "1"), None).await;
+    assert_eq!(stored.unwrap().status, 201);
+    let tablet = hub.joined(&tablet_grant()).await;
+    tablet.sync().await;
+    tablet.put(&patient("b", "2"));
+    let old = hub.hub.ready().url.clone();
+
+    let hub = hub.moved().await;
+    assert_ne!(hub.hub.ready().url, old);
+    let people = hub.people().await;
+    let owner = people["members"][0]["fingerprint"].as_str().unwrap();
+    hub.approve(owner, Some(Role::PHYSICIAN)).await;
+    let tablet = hub
+        .joined_with(tablet.guard, tablet.home, &tablet_grant())
+        .await;
+    let peers = tablet.guard.peers().unwrap();
+    assert_eq!(peers.len(), 1);
+    assert_eq!(peers[0].1, hub.hub.ready().url);
+    tablet.sync().await;
+    assert!(tablet.guard.pending(None).unwrap().is_empty());
+    let counts = tablet.guard.status().unwrap().counts;
+    assert_eq!(counts.iter().map(|(_, n)| n).sum::<u64>(), 2);
+    let there = hub.client().get("Patient/b").await.unwrap();
+    assert_eq!(there.status, 200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_keep_a_token_does_not_ask_for_one() {
     let hub = TestHub::start().await;

@@ -39,6 +39,29 @@ impl Guard {
         })
     }
 
+    /// Remembers the hub that this vault joined. Found again at another address (a laptop gets a new one each day) it
+    /// stays the server it was: as another one, each record would stand here twice, and what waits would wait for ever.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn remember_hub(&self, url: &str, settings: &PeerSettings) -> Result<PeerId, AccessError> {
+        let known = self.peers()?;
+        let is_new = known.iter().all(|(_, known, _)| known != url);
+        // Its own authority signed both certificates.
+        let same_hub = |(_, _, is): &&(PeerId, String, PeerSettings)| {
+            is.ca_pem.is_some() && is.ca_pem == settings.ca_pem
+        };
+        let Some((peer, ..)) = known.iter().filter(|_| is_new).find(same_hub) else {
+            return self.remember_peer(url, settings);
+        };
+        self.must(VaultAction::Settings)?;
+        self.written("sync settings", |guard| {
+            guard.write(Durability::Full, |tx| {
+                tx.move_peer(*peer, url, settings).map(|()| *peer)
+            })
+        })
+    }
+
     /// How far a type was read.
     ///
     /// # Errors

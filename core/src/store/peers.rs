@@ -145,6 +145,27 @@ impl Tx<'_> {
         ))
     }
 
+    /// A known server at another address: its records stay its records. What was cut off in the middle is read from the
+    /// beginning, because its link leads to the old address.
+    pub(crate) fn move_peer(
+        &self,
+        peer: PeerId,
+        url: &str,
+        settings: &PeerSettings,
+    ) -> Result<(), StoreError> {
+        let text = serde_json::to_string(settings).map_err(|_| StoreError::Codec)?;
+        let packed = self.pack(&text)?;
+        let known = self.peers()?.into_iter().find(|(known, ..)| *known == peer);
+        let other_records = known.is_none_or(|(_, _, known)| known.patient != settings.patient);
+        self.connection
+            .prepare_cached("DELETE FROM pull_cursor WHERE peer = ?1 AND (?2 OR next IS NOT NULL)")?
+            .execute((peer.0, other_records))?;
+        self.connection
+            .prepare_cached("UPDATE peer SET url = ?2, settings = ?3 WHERE peer = ?1")?
+            .execute((peer.0, url, packed))?;
+        Ok(())
+    }
+
     /// Moves a pull cursor; belongs into the transaction of the page it describes.
     pub(crate) fn set_pull_cursor(
         &self,

@@ -100,7 +100,7 @@ pub async fn join(guard: &Guard, code: &EnrolmentCode) -> Result<Joined, JoinErr
         settings.ca_pem.as_deref(),
         settings.token.as_deref(),
     )?;
-    let peer = guard.remember_peer(server.url(), &settings)?;
+    let peer = guard.remember_hub(server.url(), &settings)?;
     guard.take_certificates(authority, &members)?;
     // The first use of the token tells the hub that it arrived.
     hub::present(guard, &server).await?;
