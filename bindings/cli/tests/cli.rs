@@ -614,7 +614,7 @@ fn people_and_slots_of_one_vault() {
         ],
     );
     assert_eq!(code_of, 1, "{err}");
-    assert!(err.contains("only the vault's owner or an admin"), "{err}");
+    assert!(err.contains("may not add or remove people"), "{err}");
     let (code_of, _, err) = by(words, &["hub", "--listen", "127.0.0.1:0"]);
     assert_eq!(code_of, 1, "{err}");
     assert!(err.contains("only the vault's owner"), "{err}");
