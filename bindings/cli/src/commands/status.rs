@@ -56,7 +56,7 @@ fn words(status: &Status) -> String {
     }
     if status.waiting_unseen > 0 {
         lines.push(format!(
-            "  and {} that you may not see; they are sent all the same",
+            "  and {} that you may not see; they are kept, and listed for the owner",
             grouped(status.waiting_unseen)
         ));
     }
