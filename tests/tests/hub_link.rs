@@ -76,6 +76,7 @@ async fn the_hubs_policy_reaches_a_tablet_and_loses_no_work() {
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].name.reference, name("Observation/a"));
     assert_eq!(kept[0].authors, [Person::new(NURSE)]);
+    assert_eq!(kept[0].refusal.as_deref(), Some("403 forbidden"));
     assert!(
         tablet
             .text("Observation/a")

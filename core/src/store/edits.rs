@@ -443,6 +443,13 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// What was refused with just these codes is sent again: the rules have changed since.
+    pub(crate) fn send_refused_again(&self, codes: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE edit SET state = 0, refusal = NULL WHERE state = 2 AND refusal = ?1";
+        self.connection.prepare_cached(sql)?.execute([codes])?;
+        Ok(())
+    }
+
     /// The server does not take it yet, but may later: it waits on, with the codes of what it waits for.
     pub(crate) fn mark_waiting(&self, name: &RecordName, codes: &str) -> Result<(), StoreError> {
         let Some((rid, _)) = self.under_way(name)? else {

@@ -14,6 +14,9 @@ use crate::store::Durability;
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, PoisonError};
 
+/// How a hub's refusal by its policy is kept with the change (sync/push).
+const BY_POLICY: &str = "403 forbidden";
+
 /// What is installed.
 pub(super) struct Installed {
     /// `None`: it cannot be read.
@@ -62,6 +65,8 @@ impl Guard {
         }
         let version = policy.version;
         self.put_into_force(policy, signed, "of the hub, ")?;
+        // What the policy before did not allow may be allowed now: the hub is asked again.
+        self.write(Durability::Full, |tx| tx.send_refused_again(BY_POLICY))?;
         Ok(Ok(version))
     }
 
