@@ -1,161 +1,21 @@
-//! What clients of the hub write: one write, or a transaction of many, all of it or nothing.
-//!
-//! Everything that decides whether a write happens runs inside the one write transaction: versions, and the searches of
-//! conditional writes. So nothing can come between a condition and the write that depends on it. The order is R4's
-//! (http.html, "Transaction Processing Rules"): deletes, creates, updates and patches, then conditional references,
-//! reads last.
+//! One commit under way: in R4's order, within one write transaction.
 
-use super::audit::{AuditKind, Change};
-use super::authorship::{self, Author};
-use super::concerned::{self, Writing};
-use super::note::{Digested, Note};
-use super::policy::{Action, Judged, Wish, books};
-use super::records::Page;
-use super::{AccessError, Actor, Guard};
+use super::{Act, Asked, Match, Raw, Unfit, Write};
+use crate::access::authorship::{self, Author};
+use crate::access::concerned;
+use crate::access::policy::{Action, Judged, Wish, books};
+use crate::access::{AccessError, Actor, Guard};
 use crate::fhir::links::{Follower, Target, is_urn, with_id};
-use crate::fhir::patch::{Patch, PatchError};
-use crate::fhir::search::{InvalidQuery, Query, SortKey};
-use crate::fhir::{InvalidResource, Reference, Resource, ResourceId, strict};
+use crate::fhir::patch::Patch;
+use crate::fhir::search::Query;
+use crate::fhir::{InvalidResource, Reference, Resource, strict};
 use crate::rng;
-use crate::store::{
-    Committed, Durability, Found, Precondition, Reader, Record, Refused, StoreError, Tx, Version,
-};
+use crate::store::{Refused, Tx};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-/// One request of a client that is committed: by itself, or as an entry of a transaction.
-#[derive(Debug)]
-pub struct Write<'a> {
-    /// What is done.
-    pub act: Act<'a>,
-    /// What must hold.
-    pub condition: Precondition,
-    /// The signed change record that came with it.
-    pub change: Option<Cow<'a, str>>,
-    /// What other entries of the transaction call the record (`Bundle.entry.fullUrl`).
-    pub full_url: Option<Cow<'a, str>>,
-}
-
-/// What a request does.
-#[derive(Debug)]
-pub enum Act<'a> {
-    /// Create or update: the resource as it was sent.
-    Put(Resource<'a>),
-    /// Update what the query finds, or create.
-    PutFound {
-        /// Finds at most one record.
-        query: Query,
-        /// The resource as it was sent, of the query's type.
-        text: Cow<'a, str>,
-        /// The id that it was sent with.
-        id: Option<ResourceId>,
-    },
-    /// Create under an id of ours.
-    Create {
-        /// The resource as it was sent; an id in it is replaced.
-        text: Cow<'a, str>,
-        /// Only if this finds nothing.
-        unless: Option<Query>,
-    },
-    /// Change parts.
-    Patch {
-        /// The record.
-        name: Reference,
-        /// How.
-        patch: Patch,
-    },
-    /// Change parts of what the query finds.
-    PatchFound {
-        /// Finds one record.
-        query: Query,
-        /// How.
-        patch: Patch,
-    },
-    /// Delete.
-    Delete(Reference),
-    /// Delete what the query finds.
-    DeleteFound(Query),
-    /// Read, after everything else of the transaction.
-    Read(Asked),
-}
-
-/// What a read in a transaction asks for.
-#[derive(Debug, Clone)]
-pub enum Asked {
-    /// A record.
-    Record(Reference),
-    /// One version of a record.
-    Version(Reference, u64),
-    /// The first page of a search.
-    Search(Query),
-}
-
-/// What became of a request.
-#[derive(Debug)]
-pub enum Done {
-    /// It was stored, or deleted.
-    Written(Committed),
-    /// A conditional create found this one, so nothing was stored.
-    Present(Box<Record>),
-    /// A delete found nothing to delete.
-    Nothing,
-    /// A record that was read.
-    Record(Box<Record>),
-    /// A version that was read.
-    Version(Box<Version>),
-    /// A page that was searched.
-    Page(Box<Page>),
-}
-
-/// Why a request does not fit what is stored.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
-    /// A condition that must find one record finds several.
-    #[error("the condition matches more than one record; nothing was done")]
-    Several,
-    /// A condition that must find a record finds none.
-    #[error("the condition matches no record")]
-    NoMatch,
-    /// A record that must be there is not.
-    #[error("{0} is not known")]
-    Unknown(Reference),
-    /// A record that must be there is deleted.
-    #[error("{0} is deleted")]
-    Gone(Reference),
-    /// A conditional update brings another id than what it finds has.
-    #[error("the resource has another id than the record that matches")]
-    OtherId,
-    /// R4: "If any resource identities overlap, the transaction SHALL fail".
-    #[error("{0} stands twice in one transaction")]
-    Twice(Reference),
-    /// Two entries have the same `fullUrl`.
-    #[error("two entries have the same fullUrl")]
-    SameFullUrl,
-    /// A conditional reference finds no record, or several.
-    #[error("a conditional reference matches {}", if *several { "more than one record" } else { "no record" })]
-    Reference {
-        /// More than one.
-        several: bool,
-    },
-    /// A conditional reference is no search.
-    #[error("a conditional reference: {0}")]
-    ReferenceQuery(InvalidQuery),
-    /// A search without parameters finds everything.
-    #[error("a condition needs at least one search parameter")]
-    NoCondition,
-    /// The patch.
-    #[error(transparent)]
-    Patch(#[from] PatchError),
-}
-
 /// A text whose conditional references are still to be looked up: of which write, and what stood there.
 type Asking = (usize, String, Option<String>);
-
-enum Match {
-    None,
-    One(Record),
-    Several,
-}
 
 /// What a write will do, once conditions are looked up.
 enum Plan<'a> {
@@ -164,325 +24,31 @@ enum Plan<'a> {
     Patch(Reference, &'a Patch),
 }
 
-/// One who takes part in a commit, as one who acts, and in which of its writes.
-struct Part {
-    guard: Guard,
-    writes: Vec<usize>,
-}
-
-impl Part {
-    /// All of them. Whoever hands a signed change on does not take part in it.
-    fn all(caller: &Guard, authors: &[Vec<Author>]) -> Vec<Self> {
-        let mut parts: Vec<Self> = Vec::new();
-        for (at, authors) in authors.iter().enumerate() {
-            let actors: Vec<&Actor> = match authors.as_slice() {
-                [] => vec![caller.actor()],
-                signed => signed.iter().map(|author| &author.actor).collect(),
-            };
-            for actor in actors {
-                match parts.iter_mut().find(|part| part.guard.actor() == actor) {
-                    Some(part) => part.writes.push(at),
-                    None => parts.push(Self {
-                        guard: caller.acting_as(actor.clone()),
-                        writes: vec![at],
-                    }),
-                }
-            }
-        }
-        if parts.is_empty() {
-            parts.push(Self {
-                guard: caller.clone(),
-                writes: Vec::new(),
-            });
-        }
-        parts
-    }
-
-    /// Notes this part of `each` write.
-    fn note(
-        &self,
-        caller: &Guard,
-        each: &[Writing],
-        kind: AuditKind,
-        revision: Option<i64>,
-    ) -> Result<(), AccessError> {
-        let writing = match self.writes[..] {
-            [one] => each[one].clone(),
-            ref many => {
-                let patients = many.iter().flat_map(|at| each[*at].patients.clone());
-                Writing {
-                    patients: concerned::and(patients.collect(), &[]),
-                    ..Writing::named(format!("transaction of {}", many.len()))
-                }
-            }
-        };
-        let via = caller.person();
-        self.guard.enter(Note {
-            revision,
-            via: (via != self.guard.person()).then(|| via.id()),
-            ..writing.note(kind)
-        })
-    }
-}
-
-impl Write<'_> {
-    /// The record and the exact bytes that a signed change can be about; `None` for the bytes: a deletion.
-    pub(super) fn exact(&self) -> Option<(&Reference, Option<&str>)> {
-        match &self.act {
-            Act::Put(resource) => Some((resource.name(), Some(resource.text()))),
-            Act::Delete(name) => Some((name, None)),
-            _ => None,
-        }
-    }
-
-    /// What is known of it before it is done.
-    fn intent(&self, reader: &Reader<'_>) -> Result<Writing, StoreError> {
-        let named = Writing::named(self.what());
-        Ok(match &self.act {
-            Act::Put(resource) => Writing::of_put(reader, resource)?,
-            Act::Delete(name) => Writing::of_delete(reader, name)?,
-            Act::Patch { name, .. } => Writing {
-                change: Some(Change::Update),
-                patients: concerned::now(reader, name)?,
-                ..named
-            },
-            Act::Create { text, .. } | Act::PutFound { text, .. } => Writing {
-                patients: concerned::in_texts([text.as_ref()]),
-                ..named
-            },
-            Act::PatchFound { .. } | Act::DeleteFound(_) | Act::Read(_) => named,
-        })
-    }
-
-    pub(super) fn what(&self) -> String {
-        match &self.act {
-            Act::Put(resource) => resource.name().to_string(),
-            Act::Patch { name, .. } => name.to_string(),
-            Act::Delete(name) => format!("delete {name}"),
-            Act::PutFound { query, .. } | Act::PatchFound { query, .. } => query.to_string(),
-            Act::DeleteFound(query) => format!("delete {query}"),
-            Act::Create {
-                unless: Some(query),
-                ..
-            } => format!("create unless {query}"),
-            Act::Create { .. } => "create".into(),
-            Act::Read(_) => "read".into(),
-        }
-    }
-}
-
-impl Guard {
-    /// Commits one write by itself.
-    ///
-    /// # Errors
-    /// [`AccessError`]; then nothing was stored.
-    pub fn commit_one(&self, write: Write<'_>) -> Result<Done, AccessError> {
-        let done = self.committed(&[write], false).map_err(|(_, e)| e)?;
-        Ok(done.into_iter().next().unwrap_or(Done::Nothing))
-    }
-
-    /// Commits all of `writes` under one `lastUpdated`, or none of them: a transaction, whose entries may refer to each
-    /// other. The answers stand in the order of the writes.
-    ///
-    /// # Errors
-    /// The index of the write that was refused, and why.
-    pub fn commit(&self, writes: &[Write<'_>]) -> Result<Vec<Done>, (usize, AccessError)> {
-        self.committed(writes, true)
-    }
-
-    fn committed(
-        &self,
-        writes: &[Write<'_>],
-        is_transaction: bool,
-    ) -> Result<Vec<Done>, (usize, AccessError)> {
-        let mut authors = Vec::with_capacity(writes.len());
-        for (at, write) in writes.iter().enumerate() {
-            authors.push(self.authors_of(write).map_err(|error| (at, error))?);
-        }
-        let mut at = 0;
-        let result = self.noted_by_all(writes, &authors, || {
-            self.write(Durability::Full, |tx| {
-                let stamp = tx.next_stamp(self.shared.clock.now())?;
-                let mut commit = Commit {
-                    guard: self,
-                    tx,
-                    writes,
-                    authors: &authors,
-                    is_transaction,
-                    stamp,
-                    results: writes.iter().map(|_| None).collect(),
-                    whose: vec![Vec::new(); writes.len()],
-                    names: HashSet::new(),
-                    links: HashMap::new(),
-                    follower: Follower::default(),
-                    appointments: Vec::new(),
-                    at: 0,
-                };
-                let ran = commit.run();
-                at = commit.at;
-                ran.map(|()| (commit.results, commit.whose))
-            })
-        });
-        if let Err(AccessError::Change(refused)) = &result
-            && let Some(write) = writes.get(at)
-        {
-            self.note_refused(&write.what(), refused.code())
-                .map_err(|error| (at, error))?;
-        }
-        let results = result.map_err(|error| (at, error))?;
-        let mut done = Vec::with_capacity(results.len());
-        for (at, (result, write)) in results.into_iter().zip(writes).enumerate() {
-            let told = self.told(result, write).map_err(|error| (at, error))?;
-            done.push(told);
-        }
-        Ok(done)
-    }
-
-    /// The audit entries of everyone who takes part: the intents before the commit; behind it the revision, and what
-    /// became of each write.
-    fn noted_by_all(
-        &self,
-        writes: &[Write<'_>],
-        authors: &[Vec<Author>],
-        commit: impl FnOnce() -> Result<(Outcome, i64), AccessError>,
-    ) -> Result<Vec<Option<Raw>>, AccessError> {
-        let parts = Part::all(self, authors);
-        let mut each: Vec<Writing> = self.read_for_device(|reader| {
-            let intents = writes.iter().map(|write| write.intent(reader));
-            intents.collect::<Result<_, StoreError>>()
-        })?;
-        for part in &parts {
-            part.note(self, &each, AuditKind::Write, None)?;
-        }
-        let committed = commit();
-        self.note_if_refused(&committed)?;
-        let ((results, whose), revision) = committed?;
-        for ((writing, raw), whose) in each.iter_mut().zip(&results).zip(&whose) {
-            if let Some(Raw::Written(committed)) = raw {
-                *writing = became(committed, whose);
-            }
-        }
-        for part in &parts {
-            match part.note(self, &each, AuditKind::Written, Some(revision)) {
-                Ok(()) => {}
-                Err(AccessError::Audit(error)) => return Err(AccessError::StoredUnnoted(error)),
-                Err(other) => return Err(other),
-            }
-        }
-        Ok(results)
-    }
-
-    /// The answer, written to the trail where it releases something.
-    fn told(&self, result: Option<Raw>, write: &Write<'_>) -> Result<Done, AccessError> {
-        let note = |what: &Reference, text: &str| {
-            self.enter(Note {
-                texts: Some(Digested::of([text])),
-                patients: concerned::in_texts([text]),
-                ..Note::of(AuditKind::Read, &what.to_string())
-            })
-        };
-        Ok(match result {
-            None => Done::Nothing,
-            Some(Raw::Written(committed)) => Done::Written(committed),
-            Some(Raw::Present(record)) => {
-                note(&record.name.reference, &record.text)?;
-                Done::Present(record)
-            }
-            Some(Raw::Record(record)) => {
-                note(&record.name.reference, &record.text)?;
-                Done::Record(record)
-            }
-            Some(Raw::Version(version)) => {
-                note(&version.name, version.text.as_deref().unwrap_or_default())?;
-                Done::Version(version)
-            }
-            Some(Raw::Found(found, patients)) => match &write.act {
-                Act::Read(Asked::Search(query)) => Done::Page(Box::new(self.released(
-                    Action::Search,
-                    query,
-                    *found,
-                    patients,
-                )?)),
-                _ => Done::Nothing,
-            },
-        })
-    }
-
-    /// What a condition finds among what this person may see.
-    fn matching(&self, reader: &Reader<'_>, query: &Query) -> Result<Match, AccessError> {
-        if query.criteria.is_empty() {
-            return Err(Unfit::NoCondition.into());
-        }
-        let two = Query {
-            sort: SortKey::default_order(query.kind),
-            count: 2,
-            criteria: query.criteria.clone(),
-            ..Query::all(query.kind)
-        };
-        let found = reader.search(&two, None, self.shared.clock.now())?;
-        let mut records = found.records.into_iter();
-        Ok(match (records.next(), records.next()) {
-            (None, _) => Match::None,
-            (Some(one), None) => Match::One(one),
-            _ => Match::Several,
-        })
-    }
-}
-
-/// What happened inside the transaction, before it is told.
-enum Raw {
-    Written(Committed),
-    Present(Box<Record>),
-    Record(Box<Record>),
-    Version(Box<Version>),
-    /// And whose records they are.
-    Found(Box<Found>, Vec<String>),
-}
-
-/// What became of each write, and whose the record was before.
-type Outcome = (Vec<Option<Raw>>, Vec<Vec<String>>);
-
-/// What the trail says of a write that is done.
-fn became(committed: &Committed, whose: &[String]) -> Writing {
-    let name = committed.name.to_string();
-    let (what, change) = match &committed.text {
-        None => (format!("delete {name}"), Change::Delete),
-        Some(_) if committed.created => (name, Change::Create),
-        Some(_) => (name, Change::Update),
-    };
-    let patients = concerned::in_texts(committed.text.as_deref());
-    Writing {
-        change: Some(change),
-        patients: concerned::and(patients, whose),
-        ..Writing::named(what)
-    }
-}
-
 /// One transaction under way.
-struct Commit<'r, 't, 'c, 'a> {
-    guard: &'r Guard,
-    tx: &'r Tx<'c>,
-    writes: &'t [Write<'a>],
+pub(super) struct Commit<'r, 't, 'c, 'a> {
+    pub(super) guard: &'r Guard,
+    pub(super) tx: &'r Tx<'c>,
+    pub(super) writes: &'t [Write<'a>],
     /// Of each write; none: the caller.
-    authors: &'t [Vec<Author>],
-    is_transaction: bool,
-    stamp: crate::fhir::Instant,
-    results: Vec<Option<Raw>>,
+    pub(super) authors: &'t [Vec<Author>],
+    pub(super) is_transaction: bool,
+    pub(super) stamp: crate::fhir::Instant,
+    pub(super) results: Vec<Option<Raw>>,
     /// Of each write: whose the record is before it.
-    whose: Vec<Vec<String>>,
+    pub(super) whose: Vec<Vec<String>>,
     /// Records that a write of this transaction is about.
-    names: HashSet<Reference>,
+    pub(super) names: HashSet<Reference>,
     /// What entries call each other, and what that leads to.
-    links: HashMap<String, Reference>,
-    follower: Follower,
+    pub(super) links: HashMap<String, Reference>,
+    pub(super) follower: Follower,
     /// Texts of the Appointments that are written: a Slot may only be taken together with one.
-    appointments: Vec<String>,
+    pub(super) appointments: Vec<String>,
     /// The write that is looked at.
-    at: usize,
+    pub(super) at: usize,
 }
 
 impl<'t> Commit<'_, 't, '_, '_> {
-    fn run(&mut self) -> Result<(), AccessError> {
+    pub(super) fn run(&mut self) -> Result<(), AccessError> {
         self.delete()?;
         let plans = self.plans()?;
         self.name_links(&plans)?;
