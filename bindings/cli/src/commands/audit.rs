@@ -1,5 +1,6 @@
 //! `audit`: the trail to read, to check, and to hand on.
 
+use super::export_to::{is_output, patient_id, to_file_or_output};
 use super::{table, with_session};
 use crate::args::{Audit, Global};
 use crate::failure::Failure;
@@ -7,12 +8,11 @@ use crate::output::{count, line, result, say};
 use pocketchart_core::access::{
     AccessError, AuditEntry, AuditKind, Change, TrailFilter, TrailPage,
 };
+use pocketchart_core::fhir::Instant;
 use pocketchart_core::fhir::instant::Span;
-use pocketchart_core::fhir::{Instant, ResourceId};
 use pocketchart_core::session::Session;
 use pocketchart_core::transfer::TrailExport;
 use serde_json::{Value, json};
-use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -62,18 +62,15 @@ fn verify(global: &Global) -> Result<ExitCode, Failure> {
 }
 
 fn export(global: &Global, file: &Path) -> Result<ExitCode, Failure> {
-    let to_output = file == Path::new("-");
+    let to_output = is_output(file);
     let exported = with_session(global, |session| {
         let guard = session.guard()?;
         let export = TrailExport { guard: &guard };
-        if !to_output {
-            return Ok(export.to_file(file)?);
-        }
-        let name = Path::new("standard output");
-        let mut out = BufWriter::new(io::stdout().lock());
-        let exported = export.write(&mut out, name)?;
-        out.flush().map_err(Failure::file("writing", name))?;
-        Ok(exported)
+        to_file_or_output(
+            file,
+            |path| export.to_file(path),
+            |out, name| export.write(out, name),
+        )
     })?;
     if !to_output {
         let words = format!(
@@ -89,7 +86,6 @@ fn export(global: &Global, file: &Path) -> Result<ExitCode, Failure> {
 
 fn filter(audit: &Audit) -> Result<TrailFilter, Failure> {
     let patient = audit.who.as_deref().or(audit.patient.as_deref());
-    let patient = patient.map(|id| ResourceId::new(id.strip_prefix("Patient/").unwrap_or(id)));
     let kind = |name: &String| {
         AuditKind::named(name).ok_or_else(|| {
             let known: Vec<&str> = AuditKind::ALL.iter().map(|kind| kind.name()).collect();
@@ -100,9 +96,7 @@ fn filter(audit: &Audit) -> Result<TrailFilter, Failure> {
         })
     };
     Ok(TrailFilter {
-        patient: patient
-            .transpose()
-            .map_err(|e| Failure::Usage(e.to_string()))?,
+        patient: patient.map(patient_id).transpose()?,
         person: audit.by.clone(),
         kinds: audit.kind.iter().map(kind).collect::<Result<_, _>>()?,
         span: span(audit)?,

@@ -1,13 +1,12 @@
 //! `import`, `export`.
 
+use super::export_to::{is_output, patient_id, to_file_or_output};
 use super::with_session;
 use crate::args::Global;
 use crate::failure::Failure;
 use crate::output::{ImportProgress, count, line, say};
-use pocketchart_core::fhir::ResourceId;
 use pocketchart_core::transfer::{Export, Import, ImportReport};
 use serde_json::json;
-use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -115,24 +114,18 @@ pub(crate) fn export(
     ndjson: &Path,
     patient: Option<&str>,
 ) -> Result<ExitCode, Failure> {
-    let patient = patient
-        .map(|id| ResourceId::new(id.strip_prefix("Patient/").unwrap_or(id)))
-        .transpose()
-        .map_err(|e| Failure::Usage(e.to_string()))?;
-    let to_output = ndjson == Path::new("-");
+    let patient = patient.map(patient_id).transpose()?;
+    let to_output = is_output(ndjson);
     let exported = with_session(global, |session| {
         let export = Export {
             guard: &session.guard()?,
             patient: patient.as_ref(),
         };
-        if !to_output {
-            return Ok(export.to_file(ndjson)?);
-        }
-        let name = Path::new("standard output");
-        let mut out = BufWriter::new(io::stdout().lock());
-        let exported = export.write(&mut out, name)?;
-        out.flush().map_err(Failure::file("writing", name))?;
-        Ok(exported)
+        to_file_or_output(
+            ndjson,
+            |path| export.to_file(path),
+            |out, name| export.write(out, name),
+        )
     })?;
     if !to_output {
         let words = format!(
