@@ -3,10 +3,10 @@
 
 use pocketchart_core::access::people::{Applied, EnrolmentCode, PeopleError};
 use pocketchart_core::access::{AccessError, Actor, AuditKind, Person, Role, fingerprint};
-use pocketchart_core::clock::Clock;
-use pocketchart_core::fhir::{Instant, outcome};
+use pocketchart_core::fhir::outcome;
 use pocketchart_core::net::{NetError, Server};
 use pocketchart_core::sync::{JoinError, Joined, SyncError, join};
+use pocketchart_tests::hand_clock::HandClock;
 use pocketchart_tests::staff::*;
 use pocketchart_tests::*;
 use serde_json::json;
@@ -252,27 +252,10 @@ async fn only_the_operator_operates() {
     assert_eq!(tablet.server.get("Patient").await.unwrap().status, 200);
 }
 
-/// A clock that moves when told to.
-struct HandClock(std::sync::atomic::AtomicI64);
-
-impl Clock for HandClock {
-    fn now(&self) -> Instant {
-        Instant::from_epoch_ms(self.0.load(std::sync::atomic::Ordering::SeqCst))
-    }
-
-    fn since_boot(&self) -> std::time::Duration {
-        std::time::Duration::from_millis(self.now().epoch_ms().unsigned_abs())
-    }
-}
-
 #[test]
 fn a_code_is_good_for_a_quarter_of_an_hour_and_a_device_may_wait_a_day() {
-    const MINUTE: i64 = 60_000;
-    let clock = std::sync::Arc::new(HandClock(1_800_000_000_000.into()));
-    let forward = |minutes: i64| {
-        let by = minutes * MINUTE;
-        clock.0.fetch_add(by, std::sync::atomic::Ordering::SeqCst);
-    };
+    let clock = std::sync::Arc::new(HandClock::default());
+    let forward = |minutes: u64| clock.forward(60 * minutes);
     let home = tempfile::tempdir().unwrap();
     let (hub, _) = make_vault_at(home.path(), clock.clone());
     let device = tempfile::tempdir().unwrap();

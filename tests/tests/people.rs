@@ -3,82 +3,22 @@
 
 use pocketchart_core::access::people::{Certified, MemberKey, PeopleError};
 use pocketchart_core::access::{
-    Absent, AccessError, Actor, AuditKind, Certificate, CopyWay, Guard, Opening, Person, Policy,
-    Role, TrailFilter, VaultAction,
+    Absent, AccessError, Actor, AuditKind, Certificate, CopyWay, Guard, Person, Policy, Role,
+    TrailFilter, VaultAction,
 };
-use pocketchart_core::crypto::SecretText;
-use pocketchart_core::crypto::passphrase_hash::LOWEST_COST;
 use pocketchart_core::crypto::sign::SigningKey;
 use pocketchart_core::fhir::Instant;
-use pocketchart_core::vault::{
-    Gate, NewSecret, NewSlot, RecoveryCode, Secret, SlotKind, VaultError, With,
-};
+use pocketchart_core::vault::{RecoveryCode, Secret, SlotKind, VaultError};
 use pocketchart_tests::fake_gate::FakeGate;
 use pocketchart_tests::hand_clock::HandClock;
+use pocketchart_tests::shared_tablet::*;
 use pocketchart_tests::*;
 use std::path::Path;
 use std::sync::Arc;
 
-const NURSE_WORDS: &str = "ferry thimble orchard 19";
-const PIN: &str = "739148";
-
-fn nurse() -> Person {
-    Person::new("nurse-1")
-}
-
-fn words(text: &str) -> NewSlot {
-    NewSlot {
-        label: "Nurse One".into(),
-        secret: NewSecret::Passphrase {
-            text: SecretText::new(text.into()),
-            cost: LOWEST_COST,
-            evaluate: false,
-        },
-    }
-}
-
-fn new_pin() -> NewSlot {
-    NewSlot {
-        label: "Nurse One".into(),
-        secret: NewSecret::Pin {
-            pin: SecretText::new(PIN.into()),
-            cost: LOWEST_COST,
-        },
-    }
-}
-
-fn opening<'a>(person: &'a Person, secret: &'a Secret, gate: Option<&'a FakeGate>) -> Opening<'a> {
-    Opening {
-        person,
-        with: With::Secret(secret),
-        gate: gate.map(|gate| gate as &dyn Gate),
-    }
-}
-
-fn pin(text: &str) -> Secret {
-    Secret::Pin(SecretText::new(text.into()))
-}
-
-async fn open(home: &Path, of: Opening<'_>, clock: &Arc<HandClock>) -> Result<Guard, AccessError> {
-    Guard::unlock_with(home, &of, clock.clone()).await
-}
-
-/// A vault of an owner and a nurse with a passphrase, locked.
-async fn shared() -> (tempfile::TempDir, RecoveryCode) {
-    let home = tempfile::tempdir().unwrap();
-    let (guard, code) = make_vault(home.path());
-    guard.put(&resource(&patient("a", "1"))).unwrap();
-    guard
-        .add_person(&nurse(), &Role::NURSE, words(NURSE_WORDS), None)
-        .await
-        .unwrap();
-    guard.lock().unwrap();
-    (home, code)
-}
-
 #[tokio::test]
 async fn each_person_opens_their_own_slot_and_is_who_they_are() {
-    let (home, _) = shared().await;
+    let (home, _) = shared_vault().await;
     let clock = Arc::new(HandClock::default());
     let secret = passphrase(NURSE_WORDS);
     let guard = open(home.path(), opening(&nurse(), &secret, None), &clock)
@@ -141,7 +81,7 @@ async fn each_person_opens_their_own_slot_and_is_who_they_are() {
 
 #[tokio::test]
 async fn an_open_tablet_changes_hands_and_the_guards_before_end_at_once() {
-    let (home, _) = shared().await;
+    let (home, _) = shared_vault().await;
     let owner = unlock(home.path());
     let (held, for_another) = (owner.clone(), owner.acting_as(Actor::hub_admin()));
     let (wrong, right) = (
@@ -253,7 +193,7 @@ async fn people_that_are_added_at_once_are_all_there() {
 /// Both ask at once; whoever comes second has lost the vault to the first.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_changes_of_person_at_once_leave_one_holder() {
-    let (home, _) = shared().await;
+    let (home, _) = shared_vault().await;
     let owner = unlock(home.path());
     let secret = passphrase(NURSE_WORDS);
     let person = nurse();
@@ -273,7 +213,7 @@ async fn two_changes_of_person_at_once_leave_one_holder() {
 
 #[tokio::test]
 async fn only_the_owner_or_an_admin_adds_people_and_everyone_their_own_slots() {
-    let (home, _) = shared().await;
+    let (home, _) = shared_vault().await;
     let owner = unlock(home.path());
     let admin = Person::new("admin-1");
     owner
@@ -371,190 +311,6 @@ async fn only_the_owner_or_an_admin_adds_people_and_everyone_their_own_slots() {
         )
         .await
         .unwrap();
-}
-
-#[tokio::test]
-async fn ten_wrong_pins_end_the_slot_and_the_next_opening_removes_and_audits_it() {
-    let home = tempfile::tempdir().unwrap();
-    let gate = FakeGate::default();
-    let clock = Arc::new(HandClock::default());
-    let (guard, code) = make_vault_at(home.path(), clock.clone());
-    guard
-        .add_person(&nurse(), &Role::NURSE, new_pin(), Some(&gate))
-        .await
-        .unwrap();
-    let slot = guard.slots().unwrap()[2].id;
-    guard.lock().unwrap();
-    let (wrong, right) = (pin("918273"), pin(PIN));
-    let attempt = |secret| open(home.path(), opening(&NURSE, secret, Some(&gate)), &clock);
-    for _ in 0..4 {
-        assert!(matches!(
-            attempt(&wrong).await,
-            Err(AccessError::Vault(VaultError::WrongSecret))
-        ));
-    }
-    // The right one clears the row, and what went before is in the trail.
-    attempt(&right).await.unwrap().lock().unwrap();
-    for n in 1..=10 {
-        if n > 5 {
-            assert!(
-                matches!(
-                    attempt(&right).await,
-                    Err(AccessError::Vault(VaultError::Wait { .. }))
-                ),
-                "{n}"
-            );
-            clock.forward(3600);
-        }
-        let error = attempt(&wrong).await.unwrap_err();
-        if n < 10 {
-            assert!(
-                matches!(error, AccessError::Vault(VaultError::WrongSecret)),
-                "{n}: {error}"
-            );
-        } else {
-            assert!(
-                matches!(error, AccessError::Vault(VaultError::SlotEnded { .. })),
-                "{error}"
-            );
-        }
-    }
-    assert_eq!(
-        gate.keys(),
-        0,
-        "the gate's key is destroyed: that alone ends it"
-    );
-    clock.forward(1_000_000);
-    let error = attempt(&right).await.unwrap_err();
-    assert!(
-        matches!(error, AccessError::Vault(VaultError::SlotEnded { .. })),
-        "{error}"
-    );
-
-    let guard = Guard::unlock(home.path(), &Secret::Recovery(code), clock.clone()).unwrap();
-    assert!(guard.slots().unwrap().iter().all(|s| s.id != slot));
-    let tried: Vec<_> = trail(&guard)
-        .into_iter()
-        .filter(|entry| entry.kind == AuditKind::FailedTries)
-        .map(|entry| (entry.person, entry.count.unwrap(), entry.what))
-        .collect();
-    let what = format!("slot {slot} of nurse-1");
-    assert_eq!(
-        tried,
-        [
-            ("nurse-1".to_owned(), 4, what.clone()),
-            ("owner".to_owned(), 10, what)
-        ]
-    );
-    for generation in ["header", "header.prev"] {
-        let bytes = std::fs::read(home.path().join("vault").join(generation)).unwrap();
-        let found = String::from_utf8_lossy(&bytes).contains(&slot.to_string());
-        assert!(!found, "{generation} holds it still");
-    }
-    assert_eq!(guard.people().unwrap()[1].slots, 0);
-    // They can be enrolled anew, with a new key.
-    let before = guard.people().unwrap()[1].public_key;
-    let after = guard
-        .add_person(&nurse(), &Role::NURSE, new_pin(), Some(&gate))
-        .await
-        .unwrap();
-    assert_ne!(before, after);
-    guard.lock().unwrap();
-    attempt(&right).await.unwrap().lock().unwrap();
-}
-
-static NURSE: std::sync::LazyLock<Person> = std::sync::LazyLock::new(nurse);
-
-/// A passphrase is changed by adding the new one and removing the old one. Between the two, each opens, and opening by
-/// one is no wrong try at the other.
-#[tokio::test]
-async fn two_passphrases_of_one_person_are_one_try() {
-    let (home, _) = shared().await;
-    let clock = Arc::new(HandClock::default());
-    let (first, second) = (
-        passphrase(NURSE_WORDS),
-        passphrase("kettle marble inlet 33"),
-    );
-    let guard = open(home.path(), opening(&NURSE, &first, None), &clock)
-        .await
-        .unwrap();
-    guard
-        .add_slot(words("kettle marble inlet 33"), None)
-        .await
-        .unwrap();
-    guard.lock().unwrap();
-    for secret in [&second, &first].into_iter().cycle().take(24) {
-        open(home.path(), opening(&NURSE, secret, None), &clock)
-            .await
-            .unwrap()
-            .lock()
-            .unwrap();
-    }
-    let tries = std::fs::read_to_string(home.path().join("vault/tries")).unwrap();
-    assert_eq!(tries, "{}");
-    // Ten wrong ones end both.
-    let wrong = passphrase("ferry thimble orchard 20");
-    for _ in 0..10 {
-        clock.forward(3600);
-        assert!(
-            open(home.path(), opening(&NURSE, &wrong, None), &clock)
-                .await
-                .is_err()
-        );
-    }
-    for secret in [&first, &second] {
-        let refused = open(home.path(), opening(&NURSE, secret, None), &clock).await;
-        assert!(matches!(
-            refused,
-            Err(AccessError::Vault(VaultError::SlotEnded { .. }))
-        ));
-    }
-    assert_eq!(unlock(home.path()).slots().unwrap().len(), 2);
-}
-
-#[tokio::test]
-async fn a_staff_passphrase_is_counted_too_and_ends_without_a_gate() {
-    let (home, _) = shared().await;
-    let clock = Arc::new(HandClock::default());
-    let (wrong, right) = (
-        passphrase("ferry thimble orchard 20"),
-        passphrase(NURSE_WORDS),
-    );
-    for _ in 0..10 {
-        clock.forward(3600);
-        assert!(
-            open(home.path(), opening(&NURSE, &wrong, None), &clock)
-                .await
-                .is_err()
-        );
-    }
-    clock.forward(1_000_000);
-    let error = open(home.path(), opening(&NURSE, &right, None), &clock)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, AccessError::Vault(VaultError::SlotEnded { .. })),
-        "{error}"
-    );
-    // The owner never waits, and takes it out by opening.
-    let guard = unlock(home.path());
-    assert_eq!(guard.slots().unwrap().len(), 2);
-    assert!(guard.get(&name("Patient/a")).unwrap().is_some());
-}
-
-/// A damaged or unreadable count must not keep the owner out, and must not let the nurse guess on.
-#[tokio::test]
-async fn an_unreadable_count_keeps_only_those_out_who_are_counted() {
-    let (home, _) = shared().await;
-    let clock = Arc::new(HandClock::default());
-    std::fs::create_dir(home.path().join("vault/tries")).unwrap();
-    let right = passphrase(NURSE_WORDS);
-    let refused = open(home.path(), opening(&NURSE, &right, None), &clock).await;
-    assert!(matches!(
-        refused,
-        Err(AccessError::Vault(VaultError::Io { .. }))
-    ));
-    unlock(home.path()).lock().unwrap();
 }
 
 /// The vault that main made before people came: its files are frozen under tests/data.
@@ -662,7 +418,7 @@ async fn a_kill_at_any_step_of_adding_a_person_leaves_a_vault_that_opens() {
 /// The policy says who looks after people and keys; one's own slots are one's own.
 #[tokio::test]
 async fn the_policy_decides_about_people_and_keys() {
-    let (home, _) = shared().await;
+    let (home, _) = shared_vault().await;
     let clock = Arc::new(HandClock::default());
     let gate = FakeGate::default();
     let owner = unlock(home.path());
@@ -776,7 +532,7 @@ fn the_policy_decides_who_operates_a_hub() {
 /// Whoever has two slots can take one of them out, and nobody else's with it: not the owner's, not the recovery code.
 #[tokio::test]
 async fn nobody_but_who_is_in_charge_drops_the_slots_of_others() {
-    let (home, code) = shared().await;
+    let (home, code) = shared_vault().await;
     let clock = Arc::new(HandClock::default());
     let secret = passphrase(NURSE_WORDS);
     let guard = open(home.path(), opening(&nurse(), &secret, None), &clock)
