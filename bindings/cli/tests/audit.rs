@@ -1,10 +1,12 @@
 //! `pocketchart audit` as an auditor or a script uses it.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod common;
+
+use common::{pocketchart, told};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 struct Place {
     folder: tempfile::TempDir,
@@ -35,10 +37,7 @@ impl Place {
     }
 
     fn run(&self, args: &[&str]) -> (i32, String, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_pocketchart"))
-            .env_remove("POCKETCHART_HOME")
-            .env_remove("COLUMNS")
-            .stdin(Stdio::null())
+        let output = pocketchart()
             .arg("--home")
             .arg(self.path("home"))
             .arg("--passphrase-file")
@@ -46,12 +45,7 @@ impl Place {
             .args(args)
             .output()
             .unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (
-            output.status.code().unwrap(),
-            text(output.stdout),
-            text(output.stderr),
-        )
+        told(output)
     }
 
     fn ok(&self, args: &[&str]) -> String {

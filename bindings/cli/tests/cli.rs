@@ -1,12 +1,15 @@
 //! The program as a person or a script uses it: files, exit codes, output.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod common;
+
+use common::{pocketchart, told};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const PASSPHRASE: &str = "plum orbit lantern 42";
@@ -32,10 +35,7 @@ impl Place {
     }
 
     fn command(&self, home: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pocketchart"));
-        command.env_remove("POCKETCHART_HOME").stdin(Stdio::null());
-        // Nobody's own keyring is touched by a test.
-        command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent");
+        let mut command = pocketchart();
         command
             .arg("--home")
             .arg(self.path(home))
@@ -129,15 +129,6 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn told(output: Output) -> (i32, String, String) {
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code().unwrap(),
-        text(output.stdout),
-        text(output.stderr),
-    )
 }
 
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -240,14 +231,13 @@ fn a_wrong_secret_is_exit_3_and_changes_nothing() {
             &["vault", "check"],
             &["hub"],
         ] {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_pocketchart"));
+            let mut command = pocketchart();
             command
                 .arg("--home")
                 .arg(place.path("home"))
                 .args(args)
                 .arg(option)
-                .arg(secret)
-                .stdin(Stdio::null());
+                .arg(secret);
             let (exit, out, err) = told(command.output().unwrap());
             assert_eq!((exit, out.as_str()), (3, ""), "{args:?}: {err}");
         }
@@ -255,7 +245,7 @@ fn a_wrong_secret_is_exit_3_and_changes_nothing() {
     assert_eq!(contents(&place.path("home/vault")), before);
 
     let right_code = place.file("right-code", &code.to_lowercase().replace('-', " "));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pocketchart"));
+    let mut command = pocketchart();
     command
         .arg("get")
         .arg("Patient/a")
@@ -340,13 +330,13 @@ fn bad_input_is_named_and_nothing_is_stored() {
     );
 
     let weak = place.file("weak", "password1");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pocketchart"));
+    let mut command = pocketchart();
     command
         .args(["vault", "create", "--home"])
         .arg(place.path("b"))
         .arg("--passphrase-file")
         .arg(weak);
-    let (exit, _, err) = told(command.stdin(Stdio::null()).output().unwrap());
+    let (exit, _, err) = told(command.output().unwrap());
     assert_eq!(exit, 1);
     assert!(err.contains("too easy to guess"), "{err}");
     assert!(!place.path("b/vault").exists());
@@ -575,10 +565,7 @@ fn people_and_slots_of_one_vault() {
     );
 
     let by = |passphrase: &str, args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pocketchart"));
-        command
-            .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")
-            .stdin(Stdio::null());
+        let mut command = pocketchart();
         command.arg("--home").arg(place.path("home"));
         told(
             command
@@ -625,7 +612,7 @@ fn people_and_slots_of_one_vault() {
     assert_eq!(place.run("home", &["status"]).0, 3);
     place.ok("home", &["--person", "owner", "status"]);
     let written = place.file("code", &code);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pocketchart"));
+    let mut command = pocketchart();
     command
         .arg("--home")
         .arg(place.path("home"))

@@ -1,6 +1,9 @@
 //! Enrolment as an operator and a device's keeper do it: two homes, a hub in a process of its own.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod common;
+
+use common::pocketchart;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,8 +37,7 @@ impl Place {
     }
 
     fn command(&self, home: &str, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pocketchart"));
-        command.env_remove("POCKETCHART_HOME").stdin(Stdio::null());
+        let mut command = pocketchart();
         command.arg("--home").arg(self.path(home)).args(args);
         command
     }
@@ -85,12 +87,7 @@ impl Place {
 }
 
 fn told(command: &mut Command) -> (i32, String, String) {
-    let output = command.output().unwrap();
-    (
-        output.status.code().unwrap(),
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-    )
+    common::told(command.output().unwrap())
 }
 
 fn json(text: &str) -> Value {

@@ -1,6 +1,9 @@
 //! The hub as a process: killed under load, stopped under load, and what its log tells.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod common;
+
+use common::pocketchart;
 use pocketchart_core::fhir::Resource;
 use pocketchart_core::net::Server;
 use serde_json::Value;
@@ -37,8 +40,7 @@ impl Place {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pocketchart"));
-        command.env_remove("POCKETCHART_HOME").stdin(Stdio::null());
+        let mut command = pocketchart();
         command.arg("--home").arg(self.path("home"));
         command
             .arg("--passphrase-file")

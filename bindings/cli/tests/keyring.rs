@@ -3,6 +3,9 @@
 #![cfg(target_os = "linux")]
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod common;
+
+use common::told;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,12 +37,7 @@ impl Place {
     /// Exit code, output, errors.
     fn run(&self, how: &[&str], args: &[&str]) -> (i32, String, String) {
         let output = self.command(how, args).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (
-            output.status.code().unwrap(),
-            text(output.stdout),
-            text(output.stderr),
-        )
+        told(output)
     }
 
     fn ok(&self, how: &[&str], args: &[&str]) -> String {

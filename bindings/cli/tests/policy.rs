@@ -1,10 +1,12 @@
 //! `policy show`, `check` and `install`, and the people whom a policy is about, as whoever runs a vault uses them.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod common;
+
+use common::{pocketchart, told};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 const NURSES_ONLY: &str = r#"{ "format": 1, "version": 2, "issued": "2026-11-24", "roles": {
     "nurse": [ { "id": "chart", "types": ["Patient"], "actions": ["read", "search"], "scope": "all" } ] } }"#;
@@ -35,16 +37,11 @@ impl Place {
 
     /// Runs `args`; answers with exit code, output, errors.
     fn run(&self, passphrase: &str, args: &[&str]) -> (i32, String, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pocketchart"));
-        command.env_remove("POCKETCHART_HOME").stdin(Stdio::null());
+        let mut command = pocketchart();
         command.arg("--home").arg(self.path("home")).args(args);
         command.arg("--passphrase-file").arg(self.path(passphrase));
         let output = command.output().unwrap();
-        (
-            output.status.code().unwrap(),
-            String::from_utf8(output.stdout).unwrap(),
-            String::from_utf8(output.stderr).unwrap(),
-        )
+        told(output)
     }
 
     fn ok(&self, args: &[&str]) -> String {
@@ -217,7 +214,7 @@ fn a_removed_person_opens_nothing_and_nobody_else_is_shut_out() {
         assert!(err.contains("the owner stays"), "{err}");
     }
     let opened = ["--recovery-code-file", recovery.to_str().unwrap()];
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pocketchart"));
+    let mut command = pocketchart();
     command.arg("--home").arg(place.path("home")).args(opened);
     assert!(command.arg("status").output().unwrap().status.success());
 }

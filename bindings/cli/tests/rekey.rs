@@ -1,10 +1,12 @@
 //! New keys, removed slots, a new recovery code and the end of a vault, as a person does it.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod common;
+
+use common::{pocketchart, told};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 const PATIENT: &str = r#"{"resourceType":"Patient","id":"p1","birthDate":"1980-01-01"}"#;
 
@@ -38,21 +40,14 @@ impl Place {
 
     /// Exit code, output, errors.
     fn run(&self, secret: &str, command: &str) -> (i32, String, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_pocketchart"))
-            .env_remove("POCKETCHART_HOME")
+        let output = pocketchart()
             .current_dir(self.folder.path())
             .args(["--home", "home"])
             .args(secret.split_whitespace())
             .args(command.split_whitespace())
-            .stdin(Stdio::null())
             .output()
             .unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (
-            output.status.code().unwrap_or(-1),
-            text(output.stdout),
-            text(output.stderr),
-        )
+        told(output)
     }
 
     fn ok(&self, secret: &str, command: &str) -> String {

@@ -1,10 +1,12 @@
 //! `search` and `show` as a person or a script uses them.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod common;
+
+use common::pocketchart;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 struct Place(tempfile::TempDir);
@@ -45,9 +47,7 @@ impl Place {
     }
 
     fn bytes(&self, columns: &str, args: &[&str]) -> (i32, Vec<u8>, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pocketchart"));
-        command.env_remove("POCKETCHART_HOME").stdin(Stdio::null());
-        command.env_remove("COLUMNS");
+        let mut command = pocketchart();
         if !columns.is_empty() {
             command.env("COLUMNS", columns);
         }

@@ -1,6 +1,9 @@
 //! `import` and `export` as a person or a script uses them, and an import that is killed.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod common;
+
+use common::{pocketchart, told};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,8 +29,7 @@ impl Place {
     }
 
     fn command(&self, home: &str, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pocketchart"));
-        command.env_remove("POCKETCHART_HOME").stdin(Stdio::null());
+        let mut command = pocketchart();
         command.arg("--home").arg(self.path(home));
         command
             .arg("--passphrase-file")
@@ -38,9 +40,7 @@ impl Place {
 
     fn run(&self, home: &str, args: &[&str]) -> (i32, String, String) {
         let output = self.command(home, args).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        let code = output.status.code().unwrap();
-        (code, text(output.stdout), text(output.stderr))
+        told(output)
     }
 
     fn ok(&self, home: &str, args: &[&str]) -> String {
