@@ -145,13 +145,10 @@ impl Guard {
         })
     }
 
-    /// The entry behind what happened. Without it the answer must not say that nothing did.
+    /// The entry behind what happened.
     fn enter_after<R>(&self, answer: R, after: Note<'_>) -> Result<R, AccessError> {
-        match self.enter(after) {
-            Ok(()) => Ok(answer),
-            Err(AccessError::Audit(error)) => Err(AccessError::StoredUnnoted(error)),
-            Err(other) => Err(other),
-        }
+        behind(self.enter(after))?;
+        Ok(answer)
     }
 
     /// Turned away: by which rule, and what was asked for.
@@ -161,6 +158,14 @@ impl Guard {
             ..Note::of(AuditKind::Denied, what)
         })
     }
+}
+
+/// Of an entry behind what happened: without it the answer must not say that nothing did.
+pub(super) fn behind(noted: Result<(), AccessError>) -> Result<(), AccessError> {
+    noted.map_err(|error| match error {
+        AccessError::Audit(error) => AccessError::StoredUnnoted(error),
+        other => other,
+    })
 }
 
 /// Count and SHA-256 of some texts, each preceded by its length.

@@ -14,7 +14,7 @@ pub use write::{Act, Asked, Done, Unfit, Write};
 use super::audit::{AuditKind, Change};
 use super::authorship::Author;
 use super::concerned::{self, Writing};
-use super::note::{Digested, Note};
+use super::note::{Digested, Note, behind};
 use super::policy::Action;
 use super::{AccessError, Guard};
 use crate::fhir::Reference;
@@ -136,11 +136,7 @@ impl Guard {
             }
         }
         for part in &parts {
-            match part.note(self, &each, AuditKind::Written, Some(revision)) {
-                Ok(()) => {}
-                Err(AccessError::Audit(error)) => return Err(AccessError::StoredUnnoted(error)),
-                Err(other) => return Err(other),
-            }
+            behind(part.note(self, &each, AuditKind::Written, Some(revision)))?;
         }
         Ok(results)
     }
