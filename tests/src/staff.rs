@@ -158,3 +158,27 @@ pub async fn switch(guard: &Guard, person: &str) -> Guard {
     };
     required(guard.switch_person(&opening).await)
 }
+
+/// A nurse.
+pub const NURSE: &str = "nurse-1";
+
+/// A physician.
+pub const PHYSICIAN: &str = "physician-1";
+
+/// A tablet with a nurse and a physician, joined; in the owner's hands.
+pub async fn staffed(hub: &TestHub) -> Device {
+    let home = required(tempfile::tempdir());
+    let (guard, _) = make_vault(home.path());
+    add_member(&guard, NURSE, Role::NURSE).await;
+    add_member(&guard, PHYSICIAN, Role::PHYSICIAN).await;
+    hub.joined_with(guard, home, &tablet_grant()).await
+}
+
+/// The open tablet in the hands of another.
+pub async fn in_hands(mut tablet: Device, person: &str) -> Device {
+    tablet.guard = switch(&tablet.guard, person).await;
+    tablet
+}
+
+/// Both, as the operator approves them.
+pub const STAFF: [(&str, Role); 2] = [(NURSE, Role::NURSE), (PHYSICIAN, Role::PHYSICIAN)];

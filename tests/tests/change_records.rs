@@ -2,7 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use axum::http::{HeaderMap, Uri};
-use pocketchart_core::access::people::{Application, Grant, MemberKey};
+use pocketchart_core::access::people::{Application, MemberKey};
 use pocketchart_core::access::{AuditEntry, AuditKind, EditState, Guard, Person, Role};
 use pocketchart_core::access::{device_id, fingerprint};
 use pocketchart_core::crypto::sign::{self, SigningKey, Statement};
@@ -15,9 +15,6 @@ use pocketchart_tests::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex};
-
-const NURSE: &str = "nurse-1";
-const PHYSICIAN: &str = "physician-1";
 
 /// Who wrote a record on the hub, by its audit trail: person, role, device.
 fn writers(hub: &TestHub, what: &str) -> Vec<(String, String, Option<String>)> {
@@ -35,22 +32,6 @@ fn denials(hub: &TestHub) -> Vec<AuditEntry> {
     entries.retain(|entry| entry.kind == AuditKind::Denied);
     entries
 }
-
-/// A tablet with a nurse and a physician, joined; in the owner's hands.
-async fn staffed(hub: &TestHub) -> Device {
-    let home = tempfile::tempdir().unwrap();
-    let (guard, _) = make_vault(home.path());
-    add_member(&guard, NURSE, Role::NURSE).await;
-    add_member(&guard, PHYSICIAN, Role::PHYSICIAN).await;
-    hub.joined_with(guard, home, &tablet_grant()).await
-}
-
-async fn in_hands(mut tablet: Device, person: &str) -> Device {
-    tablet.guard = switch(&tablet.guard, person).await;
-    tablet
-}
-
-const STAFF: [(&str, Role); 2] = [(NURSE, Role::NURSE), (PHYSICIAN, Role::PHYSICIAN)];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_nurse_logged_in_a_physicians_waiting_change_is_the_physicians() {
@@ -546,39 +527,6 @@ async fn another_server_sees_nothing_of_it() {
     }
 }
 
-/// The grant names one person for the moment of approval. Whoever has the tablet's token later must not become that
-/// person by naming a key.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_comes_after_the_approval_waits_for_one_of_its_own() {
-    let hub = TestHub::start().await;
-    let grant = Grant {
-        person: Some(PHYSICIAN.into()),
-        role: Some(Role::PHYSICIAN),
-        ..tablet_grant()
-    };
-    let home = tempfile::tempdir().unwrap();
-    let (guard, _) = make_vault(home.path());
-    add_member(&guard, PHYSICIAN, Role::PHYSICIAN).await;
-    let tablet = hub.joined_with(guard, home, &grant).await;
-    let of_physician = |people: &Value| -> Vec<String> {
-        let members = people["members"].as_array().unwrap().clone();
-        let theirs = members.iter().filter(|m| m["person"] == PHYSICIAN);
-        theirs
-            .map(|m| m["state"].as_str().unwrap().to_owned())
-            .collect()
-    };
-    assert_eq!(of_physician(&hub.people().await), ["approved"]);
-
-    let stolen = SigningKey::make_random().unwrap();
-    let body = json!({ "members": [{ "person": PHYSICIAN, "key": stolen.public() }] });
-    let answer = tablet.server.post("$members", body.to_string()).await;
-    let answer = answer.unwrap();
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    let mut states = of_physician(&hub.people().await);
-    states.sort();
-    assert_eq!(states, ["approved", "waiting"]);
-}
-
 /// What other entries call each other is not signed: it must not change what somebody signed.
 #[tokio::test(flavor = "multi_thread")]
 async fn signed_bytes_are_stored_as_they_were_signed() {
@@ -648,76 +596,4 @@ async fn a_signed_change_of_what_its_author_may_not_see_is_refused() {
         .server
         .delete_signed("Observation/theirs", None, Some(&change));
     assert_eq!(again.await.unwrap().status, 204);
-}
-
-/// What the hub thinks of the people on a device is no reason to keep back what waits on it.
-#[tokio::test(flavor = "multi_thread")]
-async fn work_goes_up_though_the_hub_takes_no_more_people() {
-    let hub = TestHub::start().await;
-    let tablet = in_hands(staffed(&hub).await, NURSE).await;
-    tablet.sync().await;
-    hub.approve_members(&STAFF).await;
-    let member = |n| json!({ "person": format!("p{n}"), "key": SigningKey::make_random().unwrap().public() });
-    let fill = |from: usize, count: usize| {
-        let members: Vec<Value> = (from..from + count).map(member).collect();
-        let server = &tablet.server;
-        let body = json!({ "members": members }).to_string();
-        async move { server.post("$members", body).await.unwrap().status }
-    };
-    let mut n = 0;
-    while fill(n, 1).await == 200 {
-        n += 1;
-    }
-    let tablet = in_hands(tablet, "owner").await;
-    add_member(&tablet.guard, "one-more", Role::NURSE).await;
-    let tablet = in_hands(tablet, NURSE).await;
-    tablet.put(&observation("a", "p", "1"));
-    assert_eq!(tablet.sync().await.sent, 1);
-}
-
-/// A certificate says whose chart, or which place, the device was approved for. Approved for another, it ends.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_phone_that_is_given_to_another_patient_writes_no_more_as_the_first() {
-    let hub = TestHub::start().await;
-    for id in ["p1", "p2"] {
-        let (path, text) = (format!("Patient/{id}"), patient(id, "1"));
-        hub.client().put(&path, &text, None).await.unwrap();
-    }
-    let phone = hub.joined(&phone_grant("p1")).await;
-    phone.sync().await;
-    let text = phone.text("Patient/p1").unwrap();
-    let Device { guard, home, .. } = phone;
-    let phone = hub.joined_with(guard, home, &phone_grant("p2")).await;
-    phone.put(&text.replace("\"1\"}]", "\"2\"}]"));
-    let report = phone.sync().await;
-    assert_eq!((report.sent, report.refused), (0, 1));
-    assert_eq!(phone.guard.pending(None).unwrap().len(), 1, "it is kept");
-    let there = hub.client().get("Patient/p1").await.unwrap().text;
-    assert!(there.contains("\"1\"}]"), "{there}");
-    let text = phone.text("Patient/p2").unwrap();
-    phone.put(&text.replace("\"1\"}]", "\"2\"}]"));
-    assert_eq!(phone.sync().await.sent, 1);
-}
-
-/// The same of a place: the staff of a tablet that moves are approved anew, and what waits is held until then.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_tablet_that_moves_has_its_people_approved_anew() {
-    let hub = TestHub::start().await;
-    let tablet = in_hands(staffed(&hub).await, NURSE).await;
-    tablet.sync().await;
-    hub.approve_members(&STAFF).await;
-    tablet.sync().await;
-    assert_eq!(tablet.guard.actor().role, Role::NURSE);
-    let Device { guard, home, .. } = in_hands(tablet, "owner").await;
-    let south = Grant {
-        facility: Some("south".into()),
-        ..tablet_grant()
-    };
-    let tablet = in_hands(hub.joined_with(guard, home, &south).await, NURSE).await;
-    tablet.put(&observation("a", "p", "1"));
-    assert_eq!(tablet.sync().await.held, 1);
-    hub.approve_members(&STAFF).await;
-    assert_eq!(tablet.sync().await.sent, 1);
-    let tablet = in_hands(tablet, PHYSICIAN).await;
-    assert_eq!(tablet.guard.actor().facility.as_deref(), Some("south"));
 }

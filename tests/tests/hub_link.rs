@@ -11,21 +11,14 @@ use pocketchart_tests::*;
 use serde_json::{Value, json};
 use std::path::Path;
 
-const NURSE: &str = "nurse-1";
-
 /// A tablet with a certified nurse, in the owner's hands.
-async fn staffed(hub: &TestHub) -> Device {
+async fn with_a_nurse(hub: &TestHub) -> Device {
     let home = tempfile::tempdir().unwrap();
     let (guard, _) = make_vault(home.path());
     add_member(&guard, NURSE, Role::NURSE).await;
     let tablet = hub.joined_with(guard, home, &tablet_grant()).await;
     hub.approve_members(&[(NURSE, Role::NURSE)]).await;
     tablet.sync().await;
-    tablet
-}
-
-async fn in_hands(mut tablet: Device, person: &str) -> Device {
-    tablet.guard = switch(&tablet.guard, person).await;
     tablet
 }
 
@@ -50,7 +43,7 @@ fn version_in_force(guard: &Guard) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hubs_policy_reaches_a_tablet_and_loses_no_work() {
     let hub = TestHub::start().await;
-    let tablet = in_hands(staffed(&hub).await, NURSE).await;
+    let tablet = in_hands(with_a_nurse(&hub).await, NURSE).await;
     tablet.put(&observation("a", "p", "1"));
     let report = tablet.sync().await;
     assert_eq!((report.sent, report.policy), (1, None));
@@ -108,7 +101,7 @@ fn shipped_rules(role: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_broken_or_older_policy_is_refused_and_reported() {
     let hub = TestHub::start().await;
-    let tablet = staffed(&hub).await;
+    let tablet = with_a_nurse(&hub).await;
     hub.guard.sign_and_install_policy(&blind(2)).unwrap();
     let second = hub.guard.secret("policy").unwrap().unwrap();
     hub.guard.sign_and_install_policy(&blind(3)).unwrap();
@@ -192,7 +185,7 @@ fn copy(from: &Path, to: &Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_home_put_back_shows_at_the_next_sync() {
     let hub = TestHub::start().await;
-    let mut tablet = staffed(&hub).await;
+    let mut tablet = with_a_nurse(&hub).await;
     let report = tablet.sync().await;
     assert_eq!((report.missed, report.anchored), (None, true));
     let before = tablet.guard.anchor().unwrap();
@@ -264,7 +257,7 @@ async fn an_older_home_put_back_shows_at_the_next_sync() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_keeps_the_newest_anchor_of_a_device_and_no_others() {
     let hub = TestHub::start().await;
-    let tablet = staffed(&hub).await;
+    let tablet = with_a_nurse(&hub).await;
     let hand = async |anchor: &str| {
         let body = json!({ "anchor": anchor }).to_string();
         let answer = tablet.server.post("$anchor", body).await.unwrap();
@@ -313,7 +306,7 @@ async fn a_hub_keeps_the_newest_anchor_of_a_device_and_no_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_removed_person_wrote_waits_under_their_name() {
     let hub = TestHub::start().await;
-    let tablet = in_hands(staffed(&hub).await, NURSE).await;
+    let tablet = in_hands(with_a_nurse(&hub).await, NURSE).await;
     tablet.put(&observation("a", "p", "1"));
     let tablet = in_hands(tablet, "owner").await;
     add_member(&tablet.guard, "nurse-2", Role::NURSE).await;
