@@ -6,6 +6,7 @@ pub mod crypto;
 pub mod fhir;
 pub mod net;
 pub mod rng;
+pub(crate) mod seeded;
 pub mod session;
 pub(crate) mod store;
 pub mod sync;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Top-level modules of the core by layer. A module names modules of lower layers only.
 const LAYERS: [&[&str]; 8] = [
-    &["rng"],
+    &["rng", "seeded"],
     &["fhir", "crypto"],
     &["clock", "vault", "store"],
     &["access"],

@@ -28,7 +28,7 @@ pub enum NetError {
     #[error("the server did not answer in time")]
     TimedOut,
     /// The answer is longer than anything a FHIR page may be.
-    #[error("the server's answer is longer than {} MiB", super::server::MAX_ANSWER_BYTES / 1024 / 1024)]
+    #[error("the server's answer is longer than {} MiB", super::MAX_ANSWER_BYTES / 1024 / 1024)]
     TooLarge,
     /// The answer is not UTF-8.
     #[error("the server's answer is not UTF-8 text")]

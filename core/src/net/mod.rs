@@ -1,9 +1,15 @@
 //! Talking to a FHIR server: TLS, requests, limits. Knows nothing of records.
 
 mod error;
+mod http;
 mod pin;
 mod server;
 mod tls;
+mod wire;
 
 pub use error::NetError;
 pub use server::{Answer, Server};
+pub use wire::{Body, Doing, Method, Reply, Request, Target, Wire};
+
+/// Longest answer that is read whole: a page, unpacked.
+const MAX_ANSWER_BYTES: usize = 128 * 1024 * 1024;

@@ -1,28 +1,18 @@
 //! One FHIR server and the requests we make of it.
 
+use super::http::{self, HttpWire};
 use super::pin::PinnedAuthority;
+use super::wire::{Reply, Request, Wire};
 use super::{NetError, tls};
 use crate::crypto::SecretText;
-use crate::fhir::{bundle, marks};
-use reqwest::header::{self, HeaderValue};
-use reqwest::{Client, Method, RequestBuilder, Url};
-use rustls::ClientConfig;
+use crate::fhir::Instant;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest answer that is read: a page, unpacked.
-pub(super) const MAX_ANSWER_BYTES: usize = 128 * 1024 * 1024;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two pieces of an answer, so that a slow line is not an error but a silent one is.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
-/// For a whole answer: a line that drips must not keep a vault open for hours.
-const WHOLE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
-
-/// A FHIR server.
+/// A FHIR server. Clones share the connections.
+#[derive(Clone)]
 pub struct Server {
-    client: Client,
-    base: Url,
-    token: Option<SecretText>,
+    wire: Arc<dyn Wire>,
     pinned: Option<Arc<PinnedAuthority>>,
 }
 
@@ -33,6 +23,14 @@ pub struct Answer {
     pub status: u16,
     /// Version in the ETag.
     pub version: Option<String>,
+    /// `Last-Modified`.
+    pub modified: Option<Instant>,
+    /// `Date`: the server's clock.
+    pub date: Option<Instant>,
+    /// `Retry-After`, from now.
+    pub retry_after: Option<Duration>,
+    /// `Location`.
+    pub location: Option<String>,
     /// The body.
     pub text: String,
 }
@@ -43,17 +41,10 @@ impl Server {
     /// # Errors
     /// [`NetError`] about the address, the certificate or the token.
     pub fn new(base: &str, ca_pem: Option<&str>, token: Option<&str>) -> Result<Self, NetError> {
-        let base = base_of(base)?;
+        let base = http::base_of(base)?;
         let token = token.map(|token| SecretText::new(token.trim().to_owned()));
-        if token.as_ref().is_some_and(|token| bearer(token).is_err()) {
-            return Err(NetError::BadToken);
-        }
-        Ok(Self {
-            client: client(tls::client(ca_pem)?)?,
-            base,
-            token,
-            pinned: None,
-        })
+        let wire = HttpWire::new(base, tls::client(ca_pem)?, token)?;
+        Ok(Self::over(Arc::new(wire)))
     }
 
     /// Prepares to talk to the server at `base` if its authority's certificate has this SHA-256, and to no other. Nothing
@@ -62,17 +53,21 @@ impl Server {
     /// # Errors
     /// As [`Server::new`].
     pub fn pinned(base: &str, ca_sha256: [u8; 32]) -> Result<Self, NetError> {
-        let base = base_of(base)?;
+        let base = http::base_of(base)?;
         if base.scheme() != "https" {
             return Err(NetError::Insecure);
         }
         let authority = Arc::new(PinnedAuthority::new(ca_sha256, tls::provider()));
+        let wire = HttpWire::new(base, tls::pinned(Arc::clone(&authority))?, None)?;
         Ok(Self {
-            client: client(tls::pinned(Arc::clone(&authority))?)?,
-            base,
-            token: None,
+            wire: Arc::new(wire),
             pinned: Some(authority),
         })
+    }
+
+    /// A server behind a network of the caller's own.
+    pub fn over(wire: Arc<dyn Wire>) -> Self {
+        Self { wire, pinned: None }
     }
 
     /// The certificate (PEM) of the pinned authority, once the server has answered.
@@ -82,7 +77,33 @@ impl Server {
 
     /// The base URL without a slash at the end: how a server is remembered.
     pub fn url(&self) -> &str {
-        self.base.as_str().trim_end_matches('/')
+        self.wire.url()
+    }
+
+    /// How the key of the newest connection was agreed, see [`Wire::group`].
+    pub fn group(&self) -> Option<String> {
+        self.wire.group()
+    }
+
+    /// Waits, on the clock that goes with this network.
+    pub async fn pause(&self, time: Duration) {
+        self.wire.pause(time).await;
+    }
+
+    /// Sends a request; the answer's body comes as it is read.
+    ///
+    /// # Errors
+    /// [`NetError`]. After [`NetError::Offline`] and [`NetError::TimedOut`] the server may have done it all the same.
+    pub async fn send(&self, request: Request) -> Result<Reply, NetError> {
+        self.wire.send(request).await
+    }
+
+    /// Sends a request and waits for the whole answer.
+    ///
+    /// # Errors
+    /// As [`Server::send`].
+    pub async fn ask(&self, request: Request) -> Result<Answer, NetError> {
+        self.send(request).await?.answer().await
     }
 
     /// GET of `path` (`Patient/1`, `Patient?_count=5`) below the base URL.
@@ -90,8 +111,7 @@ impl Server {
     /// # Errors
     /// [`NetError`].
     pub async fn get(&self, path: &str) -> Result<Answer, NetError> {
-        self.finish(self.request(Method::GET, self.below(path)?)?)
-            .await
+        self.ask(Request::get(path)).await
     }
 
     /// GET of a link that the server gave, verbatim, unless it leads to another origin.
@@ -99,17 +119,13 @@ impl Server {
     /// # Errors
     /// [`NetError::ForeignLink`] and the others.
     pub async fn follow(&self, link: &str) -> Result<Answer, NetError> {
-        let url = self.base.join(link).map_err(|_| NetError::ForeignLink)?;
-        if url.origin() != self.base.origin() {
-            return Err(NetError::ForeignLink);
-        }
-        self.finish(self.request(Method::GET, url)?).await
+        self.ask(Request::follow(link)).await
     }
 
     /// PUT of a resource. `if_match`: the version that may be replaced; `None`: nothing may stand there yet.
     ///
     /// # Errors
-    /// [`NetError`]. After [`NetError::Offline`] and [`NetError::TimedOut`] the server may have stored it all the same.
+    /// As [`Server::send`].
     pub async fn put(
         &self,
         path: &str,
@@ -130,14 +146,8 @@ impl Server {
         if_match: Option<&str>,
         change: Option<&str>,
     ) -> Result<Answer, NetError> {
-        let request = self
-            .request(Method::PUT, self.below(path)?)?
-            .body(body.to_owned());
-        let request = match if_match {
-            Some(version) => request.header(header::IF_MATCH, bundle::etag(version)),
-            None => request.header(header::IF_NONE_MATCH, "*"),
-        };
-        self.finish(signed(with_body(request), change)).await
+        self.ask(Request::put(path, body.to_owned(), if_match, change))
+            .await
     }
 
     /// POST of a JSON text to `path` below the base URL.
@@ -145,9 +155,7 @@ impl Server {
     /// # Errors
     /// As [`Server::put`].
     pub async fn post(&self, path: &str, body: String) -> Result<Answer, NetError> {
-        let request = self.request(Method::POST, self.below(path)?)?.body(body);
-        let request = request.header(header::CONTENT_TYPE, "application/json");
-        self.finish(request).await
+        self.ask(Request::post_json(path, body)).await
     }
 
     /// POST of a transaction Bundle to the base URL.
@@ -155,8 +163,7 @@ impl Server {
     /// # Errors
     /// As [`Server::put`].
     pub async fn transaction(&self, body: String) -> Result<Answer, NetError> {
-        let request = self.request(Method::POST, self.base.clone())?.body(body);
-        self.finish(with_body(request)).await
+        self.ask(Request::transaction(body)).await
     }
 
     /// DELETE, if `if_match` is still the version.
@@ -177,115 +184,8 @@ impl Server {
         if_match: Option<&str>,
         change: Option<&str>,
     ) -> Result<Answer, NetError> {
-        let mut request = self.request(Method::DELETE, self.below(path)?)?;
-        if let Some(version) = if_match {
-            request = request.header(header::IF_MATCH, bundle::etag(version));
-        }
-        self.finish(signed(request, change)).await
+        self.ask(Request::delete(path, if_match, change)).await
     }
-
-    fn below(&self, path: &str) -> Result<Url, NetError> {
-        self.base.join(path).map_err(|_| NetError::BadUrl)
-    }
-
-    fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, NetError> {
-        let mut request = self
-            .client
-            .request(method, url)
-            .header(header::ACCEPT, "application/fhir+json")
-            // A server's search cache would hide what was written a moment ago.
-            .header(header::CACHE_CONTROL, "no-cache");
-        if let Some(token) = &self.token {
-            request = request.header(header::AUTHORIZATION, bearer(token)?);
-        }
-        Ok(request)
-    }
-
-    async fn finish(&self, request: RequestBuilder) -> Result<Answer, NetError> {
-        // Strict: a filter the server does not know must be an error, or the whole table comes down.
-        let request = request.header("prefer", "handling=strict");
-        let mut response = request.send().await.map_err(|e| NetError::of(&e))?;
-        let status = response.status();
-        if status.is_redirection() && status.as_u16() != 304 {
-            return Err(NetError::Redirect);
-        }
-        let etag = response
-            .headers()
-            .get(header::ETAG)
-            .and_then(|value| value.to_str().ok());
-        let version = etag.map(|etag| bundle::etag_version(etag).to_owned());
-        let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(|e| NetError::of(&e))? {
-            if body.len() + piece.len() > MAX_ANSWER_BYTES {
-                return Err(NetError::TooLarge);
-            }
-            body.extend_from_slice(&piece);
-        }
-        let text = match String::from_utf8(body) {
-            Ok(text) => text,
-            // An error page in another encoding is an error all the same: its status is what counts.
-            Err(_) if !status.is_success() => String::new(),
-            Err(_) => return Err(NetError::NotText),
-        };
-        Ok(Answer {
-            status: status.as_u16(),
-            version,
-            text,
-        })
-    }
-}
-
-fn base_of(base: &str) -> Result<Url, NetError> {
-    let mut url = Url::parse(base).map_err(|_| NetError::BadUrl)?;
-    let host = url.host_str().ok_or(NetError::BadUrl)?;
-    let loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-    match url.scheme() {
-        "https" => {}
-        "http" if loopback => {}
-        "http" => return Err(NetError::Insecure),
-        _ => return Err(NetError::BadUrl),
-    }
-    let with_credentials = !url.username().is_empty() || url.password().is_some();
-    if url.query().is_some() || url.fragment().is_some() || with_credentials {
-        return Err(NetError::BadUrl);
-    }
-    if !url.path().ends_with('/') {
-        url.set_path(&format!("{}/", url.path()));
-    }
-    Ok(url)
-}
-
-fn client(tls: ClientConfig) -> Result<Client, NetError> {
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
-        .timeout(WHOLE_TIMEOUT)
-        .user_agent(concat!("pocketchart/", env!("CARGO_PKG_VERSION")))
-        .no_proxy()
-        .build()
-        .map_err(|_| NetError::Tls)
-}
-
-fn signed(request: RequestBuilder, change: Option<&str>) -> RequestBuilder {
-    match change {
-        Some(records) => request.header(marks::CHANGE_HEADER, records),
-        None => request,
-    }
-}
-
-fn with_body(request: RequestBuilder) -> RequestBuilder {
-    request
-        .header(header::CONTENT_TYPE, "application/fhir+json; charset=utf-8")
-        .header("prefer", "return=representation")
-}
-
-fn bearer(token: &SecretText) -> Result<HeaderValue, NetError> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
-        .map_err(|_| NetError::BadToken)?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// Without the content, which is PHI.

@@ -22,6 +22,7 @@ const LADDER: Ladder = Ladder {
         include_str!("migrations/0003.sql"),
         include_str!("migrations/0004.sql"),
         include_str!("migrations/0005.sql"),
+        include_str!("migrations/0006.sql"),
     ],
 };
 const READERS: usize = 3;

@@ -14,6 +14,7 @@ use std::collections::{HashMap, HashSet};
 /// Which columns hold a record's row number. The index is looked at by itself; a table that is not named here may hold
 /// them in any column, so that every number in it counts.
 const RECORD_COLUMNS: &[(&str, &[&str])] = &[
+    ("accepted", &["rid"]),
     ("body", &["rid"]),
     ("change_made", &["rid"]),
     ("clinical", &["rid"]),
@@ -31,6 +32,7 @@ const RECORD_COLUMNS: &[(&str, &[&str])] = &[
     ("setting", &[]),
     ("term", &[]),
     ("version", &["rid"]),
+    ("wish", &[]),
 ];
 
 /// What is used.

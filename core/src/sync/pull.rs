@@ -5,6 +5,7 @@ use crate::access::{PullCursor, Pulled};
 use crate::fhir::bundle::Bundle;
 use crate::fhir::{Resource, ResourceType};
 use crate::net::{Answer, NetError};
+use crate::seeded::{self, Bug};
 use std::collections::HashSet;
 
 /// Records asked for in one page; fewer where the server's pages of large records are longer than an answer may be.
@@ -182,10 +183,11 @@ impl Step<'_> {
         let mut parameters: Vec<String> = self.narrowed.map(str::to_owned).into_iter().collect();
         if let Some(newest) = cursor.newest {
             // `ge`, not `gt`: servers stamp finer than they print, and a transaction shares one stamp.
-            parameters.push(format!(
-                "_lastUpdated=ge{}",
-                plan::pull_from(newest, stamps_at_commit)
-            ));
+            let (prefix, from) = match seeded::has(Bug::GtForGe) {
+                true => ("gt", newest),
+                false => ("ge", plan::pull_from(newest, stamps_at_commit)),
+            };
+            parameters.push(format!("_lastUpdated={prefix}{from}"));
         }
         parameters.push(format!("_sort=_lastUpdated,_id&_count={page}"));
         format!("{}?{}", self.kind, parameters.join("&"))

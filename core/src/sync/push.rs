@@ -7,6 +7,7 @@ use crate::access::{EditState, Pending, SentKind, change};
 use crate::fhir::bundle::{Bundle, Response, Writer};
 use crate::fhir::{Resource, marks, outcome};
 use crate::net::Answer;
+use crate::seeded::{self, Bug};
 
 /// Changes in one transaction; one server in the field takes 50.
 const BUNDLE: usize = 50;
@@ -257,9 +258,10 @@ impl SyncRun<'_> {
             pending.base_version.as_deref(),
         );
         let change = change_of(pending);
+        let expected = base.filter(|_| !seeded::has(Bug::NoIfMatch));
         let answer = self
             .server
-            .put_signed(&path, sent, base, change.as_deref())
+            .put_signed(&path, sent, expected, change.as_deref())
             .await?;
         match answer.status {
             // Created, although it should have been there: someone deleted it, and now both have happened.
