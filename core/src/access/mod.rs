@@ -32,6 +32,7 @@ mod status;
 mod trail;
 mod transfer;
 mod upkeep;
+mod wishes;
 
 pub use actor::{Actor, Person, Role};
 pub use audit::{
@@ -56,10 +57,11 @@ pub use serve::Fetched;
 pub use signing::{device_id, fingerprint};
 pub use status::{Status, VaultCheck, Waiting};
 pub use transfer::Importing;
+pub use wishes::ToSign;
 
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{
     Committed, CopyWay, Decide, EditState, EditView, Imported, Incoming, Known, Local, Origin,
     PeerId, PeerSettings, Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused,
-    Reindexed, Saved, SentKind, StoreError, Version,
+    Reindexed, Saved, SentKind, StoreError, Version, WishRow,
 };
