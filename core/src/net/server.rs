@@ -2,7 +2,7 @@
 
 use super::http::{self, HttpWire};
 use super::pin::PinnedAuthority;
-use super::wire::{Reply, Request, Wire};
+use super::wire::{Doing, Reply, Request, Wire};
 use super::{NetError, tls};
 use crate::crypto::SecretText;
 use crate::fhir::Instant;
@@ -90,12 +90,12 @@ impl Server {
         self.wire.pause(time).await;
     }
 
-    /// Sends a request; the answer's body comes as it is read.
+    /// Sends a request, beginning now; the answer's body comes as it is read.
     ///
     /// # Errors
     /// [`NetError`]. After [`NetError::Offline`] and [`NetError::TimedOut`] the server may have done it all the same.
-    pub async fn send(&self, request: Request) -> Result<Reply, NetError> {
-        self.wire.send(request).await
+    pub fn send(&self, request: Request) -> Doing<'_, Result<Reply, NetError>> {
+        self.wire.send(request)
     }
 
     /// Sends a request and waits for the whole answer.
