@@ -1,11 +1,12 @@
 //! Requests and answers over HTTP and TLS.
 
 use super::NetError;
-use super::wire::{Body, Doing, Method, Reply, Request, Target, Wire};
+use super::exchange::{Exchange, Head, PipedBody};
+use super::wire::{Doing, Method, Reply, Request, Target, Wire};
 use crate::crypto::SecretText;
 use crate::fhir::{Instant, bundle, marks};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, RequestBuilder, Response, Url};
+use reqwest::{Client, RequestBuilder, Url};
 use rustls::ClientConfig;
 use std::time::Duration;
 
@@ -107,23 +108,22 @@ impl Wire for HttpWire {
 
     fn send(&self, request: Request) -> Doing<'_, Result<Reply, NetError>> {
         let prepared = self.prepared(request);
+        let begin = |sent: RequestBuilder| {
+            Exchange::start(async move { sent.send().await.map_err(|e| NetError::of(&e)) })
+        };
+        // Called outside a runtime it begins with the first poll, which is inside one.
+        let begun = tokio::runtime::Handle::try_current().is_ok();
+        let prepared = prepared.map(|sent| match begun {
+            true => Begun::Yes(begin(sent)),
+            false => Begun::Not(sent),
+        });
         Box::pin(async move {
-            let response = prepared?.send().await.map_err(|e| NetError::of(&e))?;
-            let status = response.status();
-            if status.is_redirection() && status.as_u16() != 304 {
-                return Err(NetError::Redirect);
-            }
-            let headers = response.headers();
-            let version = text(headers, header::ETAG);
-            Ok(Reply {
-                status: status.as_u16(),
-                version: version.map(|etag| bundle::etag_version(etag).to_owned()),
-                modified: date(headers, header::LAST_MODIFIED),
-                date: date(headers, header::DATE),
-                retry_after: retry_after(headers),
-                location: text(headers, header::LOCATION).map(str::to_owned),
-                body: Box::new(HttpBody(response)),
-            })
+            let exchange = match prepared? {
+                Begun::Yes(exchange) => exchange,
+                Begun::Not(sent) => begin(sent),
+            };
+            let (head, body) = exchange.head().await?;
+            reply(&head, body)
         })
     }
 
@@ -132,15 +132,26 @@ impl Wire for HttpWire {
     }
 }
 
-struct HttpBody(Response);
+enum Begun {
+    Yes(Exchange),
+    Not(RequestBuilder),
+}
 
-impl Body for HttpBody {
-    fn chunk(&mut self) -> Doing<'_, Result<Option<Vec<u8>>, NetError>> {
-        Box::pin(async {
-            let piece = self.0.chunk().await.map_err(|e| NetError::of(&e))?;
-            Ok(piece.map(|bytes| bytes.to_vec()))
-        })
+fn reply(head: &Head, body: PipedBody) -> Result<Reply, NetError> {
+    if (300..400).contains(&head.status) && head.status != 304 {
+        return Err(NetError::Redirect);
     }
+    let headers = &head.headers;
+    let version = text(headers, header::ETAG);
+    Ok(Reply {
+        status: head.status,
+        version: version.map(|etag| bundle::etag_version(etag).to_owned()),
+        modified: date(headers, header::LAST_MODIFIED),
+        date: date(headers, header::DATE),
+        retry_after: retry_after(headers),
+        location: text(headers, header::LOCATION).map(str::to_owned),
+        body: Box::new(body),
+    })
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {

@@ -1,6 +1,7 @@
 //! Talking to a FHIR server: TLS, requests, limits. Knows nothing of records.
 
 mod error;
+mod exchange;
 mod http;
 mod pin;
 mod server;

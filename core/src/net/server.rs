@@ -90,10 +90,12 @@ impl Server {
         self.wire.pause(time).await;
     }
 
-    /// Sends a request, beginning now; the answer's body comes as it is read.
+    /// Sends a request. It begins when this is called, and some of its answer comes in before it is read; dropping
+    /// what is answered ends it.
     ///
     /// # Errors
-    /// [`NetError`]. After [`NetError::Offline`] and [`NetError::TimedOut`] the server may have done it all the same.
+    /// [`NetError`]. After [`NetError::Offline`], [`NetError::CutOff`] and [`NetError::TimedOut`] the server may have
+    /// done it all the same.
     pub fn send(&self, request: Request) -> Doing<'_, Result<Reply, NetError>> {
         self.wire.send(request)
     }
