@@ -6,6 +6,7 @@ pub mod hand_clock;
 pub mod helios;
 pub mod http;
 pub mod oracle;
+pub mod schedules;
 pub mod search_parameters;
 pub mod shared_tablet;
 pub mod slow_extract;

@@ -10,7 +10,8 @@ use super::policy::VaultAction;
 use super::{AccessError, Guard};
 use crate::fhir::{Resource, ResourceType};
 use crate::store::{
-    Decide, Durability, PeerId, PeerSettings, Pending, PullCursor, Pulled, RecordName, StoreError,
+    Decide, Durability, PeerId, PeerSettings, PeerState, Pending, PullCursor, Pulled, RecordName,
+    StoreError,
 };
 
 impl Guard {
@@ -60,6 +61,31 @@ impl Guard {
                 tx.move_peer(*peer, url, settings).map(|()| *peer)
             })
         })
+    }
+
+    /// What syncing with a server has taught.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn peer_state(&self, peer: PeerId) -> Result<PeerState, AccessError> {
+        self.read_for_device(|reader| reader.peer_state(peer))
+    }
+
+    /// Notes what a sync learned about a server.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn note_peer_state(
+        &self,
+        peer: PeerId,
+        note: impl FnOnce(&mut PeerState),
+    ) -> Result<(), AccessError> {
+        self.write(Durability::Normal, |tx| {
+            let mut state = tx.peer_state(peer)?;
+            note(&mut state);
+            tx.set_peer_state(peer, &state)
+        })?;
+        Ok(())
     }
 
     /// How far a type was read.

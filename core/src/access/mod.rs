@@ -62,6 +62,6 @@ pub use wishes::ToSign;
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{
     Committed, CopyWay, Decide, EditState, EditView, Imported, Incoming, Known, Local, Origin,
-    PeerId, PeerSettings, Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused,
-    Reindexed, Saved, SentKind, StoreError, Version, WishRow,
+    PeerId, PeerSettings, PeerState, Pending, Precondition, PullCursor, Pulled, Record, RecordName,
+    Refused, Reindexed, Saved, SentKind, StoreError, Version, WishRow,
 };

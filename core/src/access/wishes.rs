@@ -9,7 +9,9 @@ use super::policy::{Action, Wish};
 use super::{AccessError, Guard};
 use crate::fhir::{Reference, Resource, ResourceId, ResourceType};
 use crate::rng;
-use crate::store::{ChangeFacts, Durability, PeerId, RecordName, Signs, StoreError, WishRow};
+use crate::store::{
+    ChangeFacts, Durability, PeerId, Record, RecordName, Signs, StoreError, WishRow,
+};
 
 /// A write whose signed record is wanted.
 #[derive(Clone, Copy)]
@@ -128,6 +130,22 @@ impl Guard {
     pub(crate) fn keep_wish(&self, row: &WishRow, before: &str) -> Result<bool, AccessError> {
         let (kept, _) = self.write(Durability::Full, |tx| tx.set_wish(row, Some(before)))?;
         Ok(kept)
+    }
+
+    /// A record as this device holds it, for a sync; `None`: there is none.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub(crate) fn device_record(
+        &self,
+        peer: PeerId,
+        name: &Reference,
+    ) -> Result<Option<Record>, AccessError> {
+        let name = RecordName {
+            peer,
+            reference: name.clone(),
+        };
+        self.read_for_device(|reader| reader.record(&name))
     }
 
     /// Writes to the trail what is about to be sent for a wish.

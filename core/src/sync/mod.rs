@@ -9,9 +9,11 @@ mod join;
 mod plan;
 mod pull;
 mod push;
+mod read;
 
 pub use capability::{Capability, probe};
 pub use join::{JoinError, Joined, join};
+pub(crate) use read::{read, take_found};
 
 use crate::access::{AccessError, BadPolicy, Guard, Missed, PeerId};
 use crate::fhir::ResourceType;
@@ -155,12 +157,15 @@ impl SyncRun<'_> {
     ) -> Result<(), SyncError> {
         let faults = self.push(capability, report).await?;
         self.pull(capability, report).await?;
+        let now = self.guard.now().epoch_ms();
+        self.guard
+            .note_peer_state(self.peer, |state| state.last_sync_ms = Some(now))?;
         faults.into_first().map_or(Ok(()), Err)
     }
 }
 
 /// Turns an answer that is about no single record into an error.
-fn failed(answer: &crate::net::Answer, doing: &'static str) -> SyncError {
+pub(crate) fn failed(answer: &crate::net::Answer, doing: &'static str) -> SyncError {
     match answer.status {
         401 => SyncError::Unauthorized,
         status => SyncError::Server {

@@ -104,9 +104,35 @@ impl Practice {
         }
     }
 
-    /// Whether this Schedule is known.
-    pub fn knows(&self, schedule: &str) -> bool {
-        self.schedules.contains_key(schedule)
+    /// What has to be read before a Slot can be: its Schedule, then the HealthcareServices of that.
+    pub fn missing(&self, slot: &str) -> Vec<Reference> {
+        let value: Value = serde_json::from_str(slot).unwrap_or_default();
+        let Some(name) = schedule_of(&value) else {
+            return Vec::new();
+        };
+        let missing: Vec<String> = match self.schedules.get(&name) {
+            None => vec![name],
+            Some(schedule) => {
+                let services = schedule.services.iter();
+                services
+                    .filter(|name| !self.services.contains_key(*name))
+                    .cloned()
+                    .collect()
+            }
+        };
+        missing
+            .iter()
+            .filter_map(|name| Reference::parse(name).ok())
+            .collect()
+    }
+
+    /// There is no such record: it is not asked for again.
+    pub fn lacks(&mut self, name: &Reference) {
+        let (kind, name) = (name.kind.name(), name.to_string());
+        match kind {
+            "Schedule" => drop(self.schedules.insert(name, Schedule::default())),
+            _ => drop(self.services.insert(name, None)),
+        }
     }
 
     /// The Slot; `None`: the text is no Slot with a beginning and an end.
