@@ -1,7 +1,7 @@
 //! Visits booked with a hub: once, whatever is lost, whoever else wants them, and by the policy that patients are under.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
-use pocketchart_core::access::{Guard, Role};
+use pocketchart_core::access::{AuditEntry, AuditKind, Guard, Role};
 use pocketchart_core::care::booking::{
     Asked, BookingError, BookingReport, BookingRun, Filter, Note, Preferences, Shown, Window,
 };
@@ -286,10 +286,11 @@ async fn at_a_shared_tablet_its_author_signs_a_booking_and_nobody_else() {
     let tablet = in_hands(tablet, NURSE).await;
     assert_eq!(book(&tablet).await.booked, 1);
     assert_eq!(nothing_is_doubled(&hub.client()).await, 1);
-    let author = trail(&hub.guard).into_iter().rev().find(|entry| {
-        entry.what.contains(&format!("Appointment/{}", wish.id)) && entry.person == NURSE
-    });
-    assert_eq!(author.unwrap().role, Role::NURSE.name());
+    let is_hers = |entry: &AuditEntry| {
+        entry.kind == AuditKind::Written && entry.person == NURSE && entry.patients == ["p0"]
+    };
+    let entry = trail(&hub.guard).into_iter().find(is_hers).unwrap();
+    assert_eq!(entry.role, Role::NURSE.name());
     // Another calls it off, and signs that.
     let tablet = in_hands(tablet, PHYSICIAN).await;
     tablet.guard.call_off(&wish.id[..8]).unwrap();

@@ -1,5 +1,9 @@
 //! The command line.
 
+mod booking;
+
+pub(crate) use booking::{Book, Slots, Times};
+
 use clap::{Parser, Subcommand};
 use pocketchart_core::access::Person;
 use std::net::SocketAddr;
@@ -112,6 +116,10 @@ pub(crate) enum Command {
     },
     /// Send what waits to a FHIR server, then receive what is new
     Sync(Sync),
+    /// Free times, as the last sync left them here
+    Slots(Slots),
+    /// Ask for a visit, with a network or without one; see, move, join and call off visits
+    Book(Book),
     /// Measure the store on this computer, on synthetic patients and beside baselines; touches no vault of yours
     Bench,
     /// What is in the vault and what waits

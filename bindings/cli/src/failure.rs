@@ -1,6 +1,7 @@
 //! Why a command failed, and the exit code that says so.
 
 use pocketchart_core::access::AccessError;
+use pocketchart_core::care::booking::BookingError;
 use pocketchart_core::fhir::InvalidResource;
 use pocketchart_core::net::NetError;
 use pocketchart_core::session::Locked;
@@ -50,6 +51,8 @@ pub(crate) enum Failure {
     BadSecret(String),
     #[error("the typed recovery code is not the one shown; nothing was made or changed. Try again")]
     CodeNotRepeated,
+    #[error("{0}")]
+    Visit(String),
     #[error("{0}")]
     Demo(String),
 }
@@ -107,6 +110,15 @@ impl From<AccessError> for Failure {
         match error {
             AccessError::Vault(VaultError::Gate(GateError::Unavailable)) => Self::NoKeyring,
             error => Self::Access(error),
+        }
+    }
+}
+
+impl From<BookingError> for Failure {
+    fn from(error: BookingError) -> Self {
+        match error {
+            BookingError::Access(error) => error.into(),
+            other => Self::Visit(other.to_string()),
         }
     }
 }

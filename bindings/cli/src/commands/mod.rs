@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod bench;
+pub(crate) mod book;
 mod export_to;
 pub(crate) mod hub;
 pub(crate) mod join;

@@ -1,10 +1,11 @@
 //! `sync`: both directions, with one server or with all that are known.
 
-use super::{runtime, with_session};
+use super::{book, runtime, with_session};
 use crate::args::{Global, Sync};
 use crate::failure::Failure;
 use crate::output::{SyncProgress, count, say};
 use pocketchart_core::access::{EditState, Guard, PeerId, PeerSettings, Waiting};
+use pocketchart_core::care::booking::BookingReport;
 use pocketchart_core::fhir::ResourceId;
 use pocketchart_core::net::Server;
 use pocketchart_core::sync::{Report, SyncError, SyncRun, probe};
@@ -131,7 +132,7 @@ fn sync_named(
     synced
 }
 
-/// One sync; answers with the number of records that could not be taken.
+/// One sync; answers with the number of records that could not be taken, and of visits that a person has to look at.
 fn sync_with(
     global: &Global,
     runtime: &Runtime,
@@ -151,14 +152,19 @@ fn sync_with(
         patient,
         progress: &show,
     };
+    // Visits first: others may want the same times. Those of patients whom only the sync brings there go behind it.
+    let mut visits = runtime.block_on(book::round(guard, &server, peer))?;
     let report = runtime.block_on(run.run())?;
+    if visits.waiting > 0 {
+        visits = visits.then(runtime.block_on(book::round(guard, &server, peer))?);
+    }
     drop(bars);
-    tell(global, url, &report);
+    tell(global, url, &report, &visits);
     super::tidy(guard)?;
-    Ok(report.skipped)
+    Ok(report.skipped + u64::from(visits.needs_a_person()))
 }
 
-fn tell(global: &Global, url: &str, report: &Report) {
+fn tell(global: &Global, url: &str, report: &Report, visits: &BookingReport) {
     let object = json!({
         "server": url,
         "sent": report.sent,
@@ -173,6 +179,7 @@ fn tell(global: &Global, url: &str, report: &Report) {
         "policy_refused": report.policy.as_ref().and_then(|policy| policy.as_ref().err()).map(ToString::to_string),
         "older_than_anchor": report.missed,
         "anchored": report.anchored,
+        "visits": book::report_object(visits),
     });
     let mut words = format!(
         "{url}: sent {}, received {}",
@@ -197,6 +204,9 @@ fn tell(global: &Global, url: &str, report: &Report) {
         if n > 0 {
             words += &format!("\n  {} {what}", count(n, "record"));
         }
+    }
+    if let Some(told) = book::told(visits) {
+        words += &format!("\n  {told}");
     }
     match &report.policy {
         Some(Ok(version)) => words += &format!("\n  the hub's policy {version} is in force now"),

@@ -362,6 +362,18 @@ impl BookingReport {
         }
     }
 
+    /// Both rounds together; what waited after the first one the second has looked at again.
+    #[must_use]
+    pub fn then(self, later: Self) -> Self {
+        Self {
+            booked: self.booked + later.booked,
+            offered: self.offered + later.offered,
+            refused: self.refused + later.refused,
+            cancelled: self.cancelled + later.cancelled,
+            waiting: later.waiting,
+        }
+    }
+
     /// Whether a person has to choose or to know.
     pub fn needs_a_person(&self) -> bool {
         self.offered + self.refused > 0
