@@ -107,28 +107,22 @@ async fn a_deletion_takes_its_turn_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_wrote_on_what_was_refused_stands_for_it() {
     let hub = TestHub::start().await;
-    let client = hub.client();
-    client
-        .put("Patient/p", &patient("p", "1"), None)
-        .await
-        .unwrap();
-    let tablet = in_hands(approved(&hub).await, NURSE).await;
-    let born = "\"birthDate\":\"2001-01-01\",\"telecom\"";
-    let text = tablet.text("Patient/p").unwrap();
-    tablet.put(&text.replace("\"telecom\"", born));
-    let tablet = in_hands(tablet, PHYSICIAN).await;
-    let text = tablet.text("Patient/p").unwrap();
-    tablet.put(&text.replace("\"1\"}]", "\"2\"}]"));
+    let tablet = in_hands(approved(&hub).await, PHYSICIAN).await;
+    tablet.put(&observation("a", "p", "1"));
+    let tablet = in_hands(tablet, NURSE).await;
+    tablet.put(&observation("a", "p", "2"));
+    let people = hub.people().await;
+    let mut members = people["members"].as_array().unwrap().iter();
+    let physician = members.find(|m| m["person"] == PHYSICIAN).unwrap();
+    hub.revoke(physician["id"].as_str().unwrap()).await;
     let report = tablet.sync().await;
-    // The nurse may change no birth date.
-    assert_eq!(report.refused, 1);
+    assert_eq!((report.sent, report.refused), (0, 1));
+    assert_eq!(tablet.state("Observation/a"), Some(EditState::Waiting));
     let report = tablet.sync().await;
     assert_eq!((report.sent, report.refused), (1, 0));
-    let there = client.get("Patient/p").await.unwrap().text;
-    assert!(there.contains("2001-01-01") && there.contains("\"2\"}]"));
-    let people = people_who_wrote(&hub, "Patient/p");
-    assert_eq!(people.last().unwrap(), PHYSICIAN);
-    assert!(!people.contains(&NURSE.to_owned()));
+    assert_eq!(people_who_wrote(&hub, "Observation/a"), [NURSE]);
+    let there = hub.client().get("Observation/a").await.unwrap().text;
+    assert!(there.contains("\"value\":2}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
