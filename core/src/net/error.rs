@@ -84,6 +84,11 @@ impl NetError {
     }
 }
 
+/// The connection ended or stayed silent; nobody said anything wrong.
+pub(super) fn has_no_tls_cause(error: &reqwest::Error) -> bool {
+    tls_cause(error).is_none()
+}
+
 /// The TLS error somewhere below `error`. An `io::Error` hides what it wraps from `source`.
 fn tls_cause<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {

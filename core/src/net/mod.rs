@@ -2,7 +2,9 @@
 
 mod error;
 mod exchange;
+mod handshakes;
 mod http;
+mod key_exchange;
 mod pin;
 mod server;
 mod tls;
@@ -11,6 +13,7 @@ mod wire;
 pub use error::NetError;
 pub use http::Patience;
 pub use server::{Answer, Server};
+pub use tls::crypto_provider;
 pub use wire::{Body, Doing, Method, Reply, Request, Target, Wire};
 
 /// Longest answer that is read whole: a page, unpacked.
