@@ -11,6 +11,7 @@ pub mod slow_extract;
 pub mod small_clinic;
 pub mod staff;
 pub mod synthea;
+pub mod tls;
 pub mod vectors;
 
 use pocketchart_core::access::{

@@ -21,6 +21,11 @@ pub enum NetError {
     /// The server's certificate is not trusted.
     #[error("the server's certificate is not trusted: {0}")]
     Untrusted(&'static str),
+    /// No TLS that both sides know, or what listens there speaks something else.
+    #[error(
+        "no secure connection could be agreed with the server (it must speak TLS 1.2 or newer)"
+    )]
+    NoCommonTls,
     /// No connection, or it broke.
     #[error("the server cannot be reached")]
     Offline,
@@ -67,6 +72,7 @@ impl NetError {
     }
 
     fn of_tls(error: &rustls::Error) -> Self {
+        use rustls::AlertDescription as A;
         use rustls::CertificateError as C;
         match error {
             rustls::Error::InvalidCertificate(certificate) => Self::Untrusted(match certificate {
@@ -79,6 +85,11 @@ impl NetError {
                 C::Revoked => "it was revoked",
                 _ => "it is not valid",
             }),
+            rustls::Error::PeerIncompatible(_)
+            | rustls::Error::InvalidMessage(_)
+            | rustls::Error::AlertReceived(
+                A::ProtocolVersion | A::HandshakeFailure | A::InsufficientSecurity,
+            ) => Self::NoCommonTls,
             _ => Self::Offline,
         }
     }
