@@ -16,5 +16,5 @@ pub use server::{Answer, Server};
 pub use tls::crypto_provider;
 pub use wire::{Body, Doing, Method, Reply, Request, Target, Wire};
 
-/// Longest answer that is read whole: a page, unpacked.
-const MAX_ANSWER_BYTES: usize = 128 * 1024 * 1024;
+/// Longest answer that is read: a page, unpacked.
+pub const MAX_ANSWER_BYTES: usize = 128 * 1024 * 1024;
