@@ -4,6 +4,7 @@ pub mod fake_gate;
 pub mod generate;
 pub mod hand_clock;
 pub mod helios;
+pub mod hostile;
 pub mod http;
 pub mod oracle;
 pub mod search_parameters;

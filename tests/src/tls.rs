@@ -1,6 +1,6 @@
 //! TLS servers with certificates of every kind, on real sockets.
 
-use crate::{fail, required};
+use crate::required;
 use axum_server::tls_rustls::RustlsConfig;
 use pocketchart_core::clock::{Clock, SystemClock};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -90,11 +90,16 @@ impl Certificate {
 
 /// Serves `app` under `config` on a port of its own until the runtime ends; answers with its URL.
 pub fn serve(config: ServerConfig, app: axum::Router) -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap_or_else(|e| fail(&e));
-    listener.set_nonblocking(true).unwrap_or_else(|e| fail(&e));
+    serve_changing(config, app).0
+}
+
+/// As [`serve`]; new connections find whatever the configuration was changed to.
+pub fn serve_changing(config: ServerConfig, app: axum::Router) -> (String, RustlsConfig) {
+    let listener = required(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+    required(listener.set_nonblocking(true));
     let address = required(listener.local_addr());
     let tls = RustlsConfig::from_config(Arc::new(config));
-    let server = axum_server::from_tcp_rustls(listener, tls).unwrap_or_else(|e| fail(&e));
+    let server = required(axum_server::from_tcp_rustls(listener, tls.clone()));
     tokio::spawn(server.serve(app.into_make_service()));
-    format!("https://{address}")
+    (format!("https://{address}"), tls)
 }

@@ -35,8 +35,11 @@ pub enum NetError {
     /// The connection broke before the answer was whole, or what came cannot be unpacked.
     #[error("the server's answer broke off")]
     CutOff,
-    /// The answer is longer than anything a FHIR page may be.
-    #[error("the server's answer is longer than {} MiB", super::MAX_ANSWER_BYTES / 1024 / 1024)]
+    /// The answer is longer than anything it may be.
+    #[error(
+        "the server's answer is too long (a page may have {} MiB, anything else {})",
+        super::MAX_ANSWER_BYTES / 1024 / 1024, super::MAX_WHOLE_BYTES / 1024 / 1024
+    )]
     TooLarge,
     /// The answer is not UTF-8.
     #[error("the server's answer is not UTF-8 text")]

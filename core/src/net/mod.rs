@@ -16,5 +16,7 @@ pub use server::{Answer, Server};
 pub use tls::crypto_provider;
 pub use wire::{Body, Doing, Method, Reply, Request, Target, Wire};
 
-/// Longest answer that is read: a page, unpacked.
+/// Longest page, unpacked.
 pub const MAX_ANSWER_BYTES: usize = 128 * 1024 * 1024;
+/// Longest answer that is held whole, unpacked: a record or what a transaction comes to.
+const MAX_WHOLE_BYTES: usize = 32 * 1024 * 1024;
