@@ -25,6 +25,7 @@ pub struct Authority {
 pub struct Certificate {
     /// The server's own first.
     pub chain: Vec<CertificateDer<'static>>,
+    pem: String,
     key: KeyPair,
 }
 
@@ -58,6 +59,27 @@ impl Authority {
         let certificate = required(params.signed_by(&key, &issuer));
         Certificate {
             chain: vec![certificate.der().clone()],
+            pem: certificate.pem(),
+            key,
+        }
+    }
+}
+
+impl Authority {
+    /// A certificate for this machine that a server's certificate signed, which it must not; both are sent.
+    pub fn certificate_by_a_certificate(&self) -> Certificate {
+        let middle = self.certificate();
+        let mut params = required(CertificateParams::new(vec!["127.0.0.1".to_owned()]));
+        (params.not_before, params.not_after) = (day(-1), day(1));
+        let issuer_params = required(CertificateParams::new(vec!["127.0.0.1".to_owned()]));
+        let issuer = Issuer::from_params(&issuer_params, &middle.key);
+        let key = required(KeyPair::generate());
+        let certificate = required(params.signed_by(&key, &issuer));
+        let mut chain = vec![certificate.der().clone()];
+        chain.extend(middle.chain);
+        Certificate {
+            chain,
+            pem: certificate.pem(),
             key,
         }
     }
@@ -69,6 +91,11 @@ fn day(offset: i64) -> time::OffsetDateTime {
 }
 
 impl Certificate {
+    /// Its own certificate and its key as text.
+    pub fn pem(&self) -> (&str, String) {
+        (&self.pem, self.key.serialize_pem())
+    }
+
     /// As a server that is up to date.
     pub fn server(&self) -> ServerConfig {
         self.server_with(default_provider(), rustls::ALL_VERSIONS)
