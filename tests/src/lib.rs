@@ -5,6 +5,7 @@ pub mod generate;
 pub mod hand_clock;
 pub mod http;
 pub mod oracle;
+pub mod scripted;
 pub mod search_parameters;
 pub mod shared_tablet;
 pub mod slow_extract;
