@@ -9,6 +9,7 @@ mod tls;
 mod wire;
 
 pub use error::NetError;
+pub use http::Patience;
 pub use server::{Answer, Server};
 pub use wire::{Body, Doing, Method, Reply, Request, Target, Wire};
 
