@@ -1,0 +1,100 @@
+//! Many runs, one run, and what to do with a seed that fails.
+
+use super::run::{Failure, Plan, Summary};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// What failed, and the command that shows how.
+fn replay_of(seed: u64) -> String {
+    format!(
+        "POCKETCHART_SEED={seed} cargo test -p pocketchart-core --lib simulation::replay -- --nocapture"
+    )
+}
+
+pub(super) fn run(plan: &Plan) -> Result<Summary, Failure> {
+    let caught = catch_unwind(AssertUnwindSafe(|| plan.run()));
+    caught.unwrap_or_else(|_| {
+        Err(Failure {
+            what: "it panicked".into(),
+            story: Vec::new(),
+        })
+    })
+}
+
+/// Runs seeds from `first` on, on all processors, until `count` are done or one fails.
+pub(super) fn many(
+    first: u64,
+    count: u64,
+    plan: impl Fn(u64) -> Plan + Sync,
+) -> (Summary, Vec<(u64, String)>) {
+    let next = AtomicU64::new(first);
+    let found = Mutex::new((Summary::default(), Vec::new()));
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::SeqCst);
+                    if seed >= first + count || found.lock().unwrap().1.len() >= 5 {
+                        return;
+                    }
+                    let outcome = run(&plan(seed));
+                    let mut found = found.lock().unwrap();
+                    match outcome {
+                        Ok(summary) => found.0.add(&summary),
+                        Err(failure) => found.1.push((seed, failure.what)),
+                    }
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap()
+}
+
+#[test]
+fn seeds() {
+    let count = number("POCKETCHART_SEEDS").unwrap_or(300);
+    let first = number("POCKETCHART_FIRST_SEED").unwrap_or(1);
+    let started = std::time::Instant::now();
+    let (sum, failed) = many(first, count, Plan::any);
+    println!("{count} seeds in {:?}: {sum:?}", started.elapsed());
+    let told: Vec<String> = failed
+        .iter()
+        .map(|(seed, what)| format!("seed {seed}: {what}\n  {}", replay_of(*seed)))
+        .collect();
+    assert!(failed.is_empty(), "{}", told.join("\n"));
+}
+
+/// Tells the story of the one seed that is named; without one there is nothing to tell.
+#[test]
+fn replay() {
+    let Some(seed) = number("POCKETCHART_SEED") else {
+        return;
+    };
+    let outcome = run(&Plan::any(seed));
+    if let Err(failure) = outcome {
+        for line in &failure.story {
+            println!("{line}");
+        }
+        panic!("seed {seed}: {}", failure.what);
+    }
+}
+
+/// The honest server, no faults: what is left is what people do to each other.
+#[test]
+fn honest() {
+    let plan = |seed| Plan {
+        ways: Some(super::personality::Personality::honest()),
+        faults: false,
+        ..Plan::any(seed)
+    };
+    let (sum, failed) = many(1, 20, plan);
+    println!("{sum:?}");
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert!(sum.edits > 200 && sum.syncs > 100, "{sum:?}");
+}
