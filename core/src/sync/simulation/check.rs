@@ -16,6 +16,7 @@ pub(super) fn all(run: &mut Run) -> Result<(), String> {
     nothing_was_overwritten_unseen(run)?;
     nothing_is_doubled(run)?;
     let held = outboxes(run)?;
+    run.summary.conflicts = held.conflicts;
     every_edit_is_somewhere(run, &held)?;
     devices_equal_the_server(run)
 }
@@ -52,7 +53,9 @@ fn lost_by_deletion(run: &Run, old: &str, by: usize) -> Option<String> {
         entry.what == What::Delete && entry.device == by && Some(entry.record) == record
     });
     let known = run.ledger.behind(deletions.map(|(edit, _)| edit));
-    let unseen = marks(old).into_iter().find(|edit| !known.contains(edit));
+    let unseen = marks(old)
+        .into_iter()
+        .find(|edit| !known.contains(edit) && !run.ledger.is_removed(*edit));
     unseen.map(|edit| format!("deleted with E{edit} in it, which whoever deleted it had not seen"))
 }
 
@@ -87,6 +90,7 @@ struct Held {
     deletions: BTreeSet<usize>,
     /// Records with something that waits for a person.
     records: BTreeSet<usize>,
+    conflicts: usize,
 }
 
 /// Every outbox is empty, or says why not; a conflict holds all versions.
@@ -114,6 +118,7 @@ fn outboxes(run: &Run) -> Result<Held, String> {
                 ));
             };
             held.records.insert(record);
+            held.conflicts += usize::from(edit.state == EditState::Conflict);
             if edit.deleted {
                 held.deletions.insert(record);
                 let behind = run.ledger.all().filter(|(_, entry)| {

@@ -11,6 +11,7 @@ mod device;
 mod dice;
 mod edits;
 mod ledger;
+mod mutants;
 mod network;
 mod personality;
 mod run;

@@ -24,6 +24,8 @@ pub(super) struct Plan {
     pub(super) faults: bool,
     pub(super) can: Can,
     pub(super) steps: usize,
+    /// Its story is printed as it goes.
+    pub(super) told: bool,
 }
 
 /// How much there was in it.
@@ -52,7 +54,6 @@ impl Summary {
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) what: String,
-    pub(super) story: Vec<String>,
 }
 
 pub(super) struct Run {
@@ -74,6 +75,7 @@ impl Plan {
             faults: true,
             can: Can::NOW,
             steps: 60,
+            told: false,
         }
     }
 
@@ -95,10 +97,10 @@ impl Plan {
                     .sum();
                 Ok(run.summary)
             }
-            Err(what) => Err(Failure {
-                what,
-                story: std::mem::take(&mut run.world.hold().story),
-            }),
+            Err(what) => {
+                run.world.tell(&what);
+                Err(Failure { what })
+            }
         }
     }
 }
@@ -107,6 +109,7 @@ impl Run {
     fn new(plan: &Plan) -> Self {
         let mut dice = Dice::new(plan.seed);
         let world = Shared::new(dice.apart());
+        world.hold().told = plan.told;
         let ways = match &plan.ways {
             Some(ways) => ways.clone(),
             None => Personality::drawn(&mut dice.apart(), &plan.can),
@@ -143,9 +146,12 @@ impl Run {
     /// The eventful part.
     fn live(&mut self, steps: usize, faults: bool) -> Result<(), String> {
         for _ in 0..steps {
-            let gap = self.dice.pick(&[5, 200, 1_500, 6_000, 30_000]);
+            // Often several things at once.
+            for _ in 0..self.dice.pick(&[1, 1, 2, 4]) {
+                self.step(faults)?;
+            }
+            let gap = self.dice.pick(&[5, 60, 200, 500, 1_500, 6_000, 30_000]);
             self.pass(gap)?;
-            self.step(faults)?;
         }
         Ok(())
     }
@@ -153,17 +159,17 @@ impl Run {
     fn step(&mut self, faults: bool) -> Result<(), String> {
         let device = self.dice.below(self.devices.len());
         match self.dice.below(100) {
-            0..45 => edits::by_device(self, device),
-            45..53 => {
+            0..40 => edits::by_device(self, device),
+            40..50 => {
                 edits::by_stranger(self);
                 Ok(())
             }
-            53..83 => {
+            50..84 => {
                 self.start_sync(device, faults);
                 Ok(())
             }
             _ if !faults => Ok(()),
-            83..87 => {
+            84..88 => {
                 if self.devices[device].is_syncing() {
                     self.devices[device].kill_sync();
                     self.summary.kills += 1;
@@ -172,13 +178,13 @@ impl Run {
                 }
                 Ok(())
             }
-            87..89 => {
+            88..90 => {
                 self.world
                     .tell(format!("device {device}: the vault is closed and opened"));
                 self.devices[device].reopen();
                 Ok(())
             }
-            89..93 => {
+            90..92 => {
                 let mut world = self.world.hold();
                 let link = &mut world.links[device];
                 link.offline = !link.offline;
@@ -190,7 +196,7 @@ impl Run {
                 world.tell(&format!("device {device} is {now}"));
                 Ok(())
             }
-            93..95 => {
+            92..94 => {
                 let mut world = self.world.hold();
                 let link = &mut world.links[device];
                 link.revoked = !link.revoked;
@@ -202,14 +208,14 @@ impl Run {
                 world.tell(&format!("the token of device {device} is {now}"));
                 Ok(())
             }
-            95..97 => {
+            94..96 => {
                 let mut world = self.world.hold();
                 world.down_until_ms = world.time.now() + 3_000;
                 world.servers.iter_mut().for_each(Server::restart);
                 world.tell("the server starts anew");
                 Ok(())
             }
-            97..99 => {
+            96..98 => {
                 let by = self
                     .dice
                     .pick(&[-86_400_000, -300_000, 0, 40_000, 86_400_000 * 400]);

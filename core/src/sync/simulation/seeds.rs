@@ -10,7 +10,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// What failed, and the command that shows how.
-fn replay_of(seed: u64) -> String {
+pub(super) fn replay_of(seed: u64) -> String {
     format!(
         "POCKETCHART_SEED={seed} cargo test -p pocketchart-core --lib simulation::replay -- --nocapture"
     )
@@ -21,7 +21,6 @@ pub(super) fn run(plan: &Plan) -> Result<Summary, Failure> {
     caught.unwrap_or_else(|_| {
         Err(Failure {
             what: "it panicked".into(),
-            story: Vec::new(),
         })
     })
 }
@@ -76,11 +75,11 @@ fn replay() {
     let Some(seed) = number("POCKETCHART_SEED") else {
         return;
     };
-    let outcome = run(&Plan::any(seed));
-    if let Err(failure) = outcome {
-        for line in &failure.story {
-            println!("{line}");
-        }
+    let plan = Plan {
+        told: true,
+        ..Plan::any(seed)
+    };
+    if let Err(failure) = run(&plan) {
         panic!("seed {seed}: {}", failure.what);
     }
 }

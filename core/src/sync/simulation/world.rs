@@ -48,7 +48,8 @@ pub(super) struct World {
     pub(super) down_until_ms: i64,
     /// The servers' clock goes wrong by this.
     pub(super) server_wrong_by_ms: i64,
-    pub(super) story: Vec<String>,
+    /// What happens is printed.
+    pub(super) told: bool,
     events: BTreeMap<(i64, u64), Event>,
     exchanges: BTreeMap<u64, Exchange>,
     numbers: u64,
@@ -93,7 +94,7 @@ impl Shared {
             links: Vec::new(),
             down_until_ms: 0,
             server_wrong_by_ms: 0,
-            story: Vec::new(),
+            told: false,
             events: BTreeMap::new(),
             exchanges: BTreeMap::new(),
             numbers: 0,
@@ -111,9 +112,10 @@ impl Shared {
 
 impl World {
     pub(super) fn tell(&mut self, what: &str) {
-        let ms = self.time.now() - super::clock::START_MS;
-        self.story
-            .push(format!("{:>9}.{:03}  {what}", ms / 1000, ms % 1000));
+        if self.told {
+            let ms = self.time.now() - super::clock::START_MS;
+            println!("{:>9}.{:03}  {what}", ms / 1000, ms % 1000);
+        }
     }
 
     fn number(&mut self) -> u64 {
