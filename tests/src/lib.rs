@@ -3,6 +3,7 @@
 pub mod fake_gate;
 pub mod generate;
 pub mod hand_clock;
+pub mod helios;
 pub mod http;
 pub mod oracle;
 pub mod search_parameters;

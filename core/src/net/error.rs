@@ -27,6 +27,9 @@ pub enum NetError {
     /// No answer in time. What was sent may have arrived.
     #[error("the server did not answer in time")]
     TimedOut,
+    /// The connection broke before the answer was whole, or what came cannot be unpacked.
+    #[error("the server's answer broke off")]
+    CutOff,
     /// The answer is longer than anything a FHIR page may be.
     #[error("the server's answer is longer than {} MiB", super::MAX_ANSWER_BYTES / 1024 / 1024)]
     TooLarge,
@@ -44,7 +47,7 @@ pub enum NetError {
 impl NetError {
     /// Whether trying again later can help.
     pub fn is_offline(self) -> bool {
-        matches!(self, Self::Offline | Self::TimedOut)
+        matches!(self, Self::Offline | Self::TimedOut | Self::CutOff)
     }
 
     pub(super) fn of(error: &reqwest::Error) -> Self {
@@ -52,6 +55,14 @@ impl NetError {
             Some(tls) => Self::of_tls(tls),
             None if error.is_timeout() => Self::TimedOut,
             None => Self::Offline,
+        }
+    }
+
+    /// For what goes wrong after the head of an answer.
+    pub(super) fn of_body(error: &reqwest::Error) -> Self {
+        match Self::of(error) {
+            Self::Offline => Self::CutOff,
+            other => other,
         }
     }
 

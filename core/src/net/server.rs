@@ -1,8 +1,8 @@
 //! One FHIR server and the requests we make of it.
 
-use super::http::{self, HttpWire};
+use super::http::{self, HttpWire, Patience};
 use super::pin::PinnedAuthority;
-use super::wire::{Reply, Request, Wire};
+use super::wire::{Doing, Reply, Request, Wire};
 use super::{NetError, tls};
 use crate::crypto::SecretText;
 use crate::fhir::Instant;
@@ -41,9 +41,22 @@ impl Server {
     /// # Errors
     /// [`NetError`] about the address, the certificate or the token.
     pub fn new(base: &str, ca_pem: Option<&str>, token: Option<&str>) -> Result<Self, NetError> {
+        Self::with_patience(base, ca_pem, token, Patience::USUAL)
+    }
+
+    /// As [`Server::new`], waiting longer or less long.
+    ///
+    /// # Errors
+    /// As [`Server::new`].
+    pub fn with_patience(
+        base: &str,
+        ca_pem: Option<&str>,
+        token: Option<&str>,
+        patience: Patience,
+    ) -> Result<Self, NetError> {
         let base = http::base_of(base)?;
         let token = token.map(|token| SecretText::new(token.trim().to_owned()));
-        let wire = HttpWire::new(base, tls::client(ca_pem)?, token)?;
+        let wire = HttpWire::new(base, tls::client(ca_pem)?, token, patience)?;
         Ok(Self::over(Arc::new(wire)))
     }
 
@@ -58,7 +71,12 @@ impl Server {
             return Err(NetError::Insecure);
         }
         let authority = Arc::new(PinnedAuthority::new(ca_sha256, tls::provider()));
-        let wire = HttpWire::new(base, tls::pinned(Arc::clone(&authority))?, None)?;
+        let wire = HttpWire::new(
+            base,
+            tls::pinned(Arc::clone(&authority))?,
+            None,
+            Patience::USUAL,
+        )?;
         Ok(Self {
             wire: Arc::new(wire),
             pinned: Some(authority),
@@ -90,12 +108,14 @@ impl Server {
         self.wire.pause(time).await;
     }
 
-    /// Sends a request; the answer's body comes as it is read.
+    /// Sends a request. It begins when this is called, and some of its answer comes in before it is read; dropping
+    /// what is answered ends it.
     ///
     /// # Errors
-    /// [`NetError`]. After [`NetError::Offline`] and [`NetError::TimedOut`] the server may have done it all the same.
-    pub async fn send(&self, request: Request) -> Result<Reply, NetError> {
-        self.wire.send(request).await
+    /// [`NetError`]. After [`NetError::Offline`], [`NetError::CutOff`] and [`NetError::TimedOut`] the server may have
+    /// done it all the same.
+    pub fn send(&self, request: Request) -> Doing<'_, Result<Reply, NetError>> {
+        self.wire.send(request)
     }
 
     /// Sends a request and waits for the whole answer.
