@@ -208,7 +208,7 @@ fn every_edit_is_somewhere(run: &Run, held: &Held) -> Result<(), String> {
                     || held.deletions.contains(&entry.record)
                     || is_superseded(run, edit)
             }
-            _ => is_kept(run, edit, entry, there, held),
+            _ => is_kept(run, edit, entry, there, &deleted, held),
         };
         if !is_there {
             return Err(format!(
@@ -224,7 +224,14 @@ fn is_superseded(run: &Run, edit: Edit) -> bool {
     run.ledger.all().any(|(_, later)| later.saw.contains(&edit))
 }
 
-fn is_kept(run: &Run, edit: Edit, entry: &Entry, there: Option<&Value>, held: &Held) -> bool {
+fn is_kept(
+    run: &Run,
+    edit: Edit,
+    entry: &Entry,
+    there: Option<&Value>,
+    deleted: &BTreeSet<usize>,
+    held: &Held,
+) -> bool {
     let on_server =
         there.is_some_and(|text| run.ledger.behind_text(&text.to_string()).contains(&edit));
     let taken_out = entry.what == What::Add && run.ledger.is_removed(edit);
@@ -233,7 +240,8 @@ fn is_kept(run: &Run, edit: Edit, entry: &Entry, there: Option<&Value>, held: &H
         .ledger
         .all()
         .filter(|(_, it)| it.what == What::Delete && it.record == entry.record);
-    let by_deletion = there.is_none()
+    let was_deleted = there.is_none() || deleted.contains(&entry.record);
+    let by_deletion = was_deleted
         && run
             .ledger
             .behind(deletions.map(|(edit, _)| edit))

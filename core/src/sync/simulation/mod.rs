@@ -16,6 +16,7 @@ mod network;
 mod personality;
 mod run;
 mod seeds;
+mod sequences;
 mod server;
 mod story;
 mod texts;

@@ -27,3 +27,8 @@ fn no_if_match_is_found() {
 fn gt_for_ge_is_found() {
     must_be_found(Bug::GtForGe);
 }
+
+#[test]
+fn cursor_before_page_is_found() {
+    must_be_found(Bug::CursorBeforePage);
+}

@@ -79,8 +79,18 @@ impl Plan {
         }
     }
 
+    /// A server as the specification would have it, and nothing fails.
+    pub(super) fn honest(seed: u64) -> Self {
+        Self {
+            ways: Some(Personality::honest()),
+            faults: false,
+            ..Self::any(seed)
+        }
+    }
+
     pub(super) fn run(&self) -> Result<Summary, Failure> {
-        let mut run = Run::new(self);
+        let count = 2 + Dice::new(!self.seed).below(3);
+        let mut run = Run::with_devices(self, count);
         let lived = run
             .live(self.steps, self.faults)
             .and_then(|()| run.calm())
@@ -106,7 +116,7 @@ impl Plan {
 }
 
 impl Run {
-    fn new(plan: &Plan) -> Self {
+    pub(super) fn with_devices(plan: &Plan, count: usize) -> Self {
         let mut dice = Dice::new(plan.seed);
         let world = Shared::new(dice.apart());
         world.hold().told = plan.told;
@@ -127,7 +137,6 @@ impl Run {
                 slow: drawn(&[0, 2, 10]),
             };
         }
-        let count = 2 + dice.below(3);
         world.hold().links.resize_with(count, Default::default);
         let devices = (0..count)
             .map(|number| Device::new(&world, number))

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-fn number(name: &str) -> Option<u64> {
+pub(super) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
@@ -25,34 +25,62 @@ pub(super) fn run(plan: &Plan) -> Result<Summary, Failure> {
     })
 }
 
-/// Runs seeds from `first` on, on all processors, until `count` are done or one fails.
-pub(super) fn many(
+/// Does `work` for `count` numbers from `first` on, on all processors. What panics is told by its number.
+pub(super) fn each<T: Send>(
     first: u64,
     count: u64,
-    plan: impl Fn(u64) -> Plan + Sync,
-) -> (Summary, Vec<(u64, String)>) {
+    work: impl Fn(u64) -> T + Sync,
+) -> (Vec<T>, Vec<String>) {
     let next = AtomicU64::new(first);
-    let found = Mutex::new((Summary::default(), Vec::new()));
+    let found = Mutex::new((Vec::new(), Vec::new()));
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
-                    let seed = next.fetch_add(1, Ordering::SeqCst);
-                    if seed >= first + count || found.lock().unwrap().1.len() >= 5 {
+                    let number = next.fetch_add(1, Ordering::SeqCst);
+                    if number >= first + count || found.lock().unwrap().1.len() >= 5 {
                         return;
                     }
-                    let outcome = run(&plan(seed));
+                    let done = catch_unwind(AssertUnwindSafe(|| work(number)));
                     let mut found = found.lock().unwrap();
-                    match outcome {
-                        Ok(summary) => found.0.add(&summary),
-                        Err(failure) => found.1.push((seed, failure.what)),
+                    match done {
+                        Ok(done) => found.0.push(done),
+                        Err(_) => found.1.push(format!("{number} panicked")),
                     }
                 }
             });
         }
     });
     found.into_inner().unwrap()
+}
+
+/// Runs `count` seeds from `first` on, until some have failed.
+pub(super) fn many(
+    first: u64,
+    count: u64,
+    plan: impl Fn(u64) -> Plan + Sync,
+) -> (Summary, Vec<(u64, String)>) {
+    let failed = AtomicU64::new(0);
+    let (done, panics) = each(first, count, |seed| {
+        if failed.load(Ordering::SeqCst) >= 5 {
+            return None;
+        }
+        let outcome = run(&plan(seed));
+        failed.fetch_add(u64::from(outcome.is_err()), Ordering::SeqCst);
+        Some((seed, outcome))
+    });
+    assert!(panics.is_empty(), "{panics:?}");
+    let mut sum = Summary::default();
+    let mut failures = Vec::new();
+    for (seed, outcome) in done.into_iter().flatten() {
+        match outcome {
+            Ok(summary) => sum.add(&summary),
+            Err(failure) => failures.push((seed, failure.what)),
+        }
+    }
+    failures.sort();
+    (sum, failures)
 }
 
 #[test]
@@ -87,12 +115,7 @@ fn replay() {
 /// The honest server, no faults: what is left is what people do to each other.
 #[test]
 fn honest() {
-    let plan = |seed| Plan {
-        ways: Some(super::personality::Personality::honest()),
-        faults: false,
-        ..Plan::any(seed)
-    };
-    let (sum, failed) = many(1, 20, plan);
+    let (sum, failed) = many(1, 20, Plan::honest);
     println!("{sum:?}");
     assert!(failed.is_empty(), "{failed:#?}");
     assert!(sum.edits > 200 && sum.syncs > 100, "{sum:?}");
