@@ -21,6 +21,11 @@ pub(super) fn all(run: &mut Run) -> Result<(), String> {
     devices_equal_the_server(run)
 }
 
+/// SHA-256 of a text, as `Guard::fingerprints` has it.
+pub(super) fn hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text).into()
+}
+
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
@@ -257,7 +262,7 @@ fn devices_equal_the_server(run: &Run) -> Result<(), String> {
         .iter()
         .filter_map(|(name, versions)| {
             let text = versions.last()?.text.as_deref()?;
-            Some((name.clone(), Sha256::digest(text).into()))
+            Some((name.clone(), hash(text)))
         })
         .collect();
     for device in &run.devices {

@@ -215,7 +215,13 @@ fn recreate(run: &mut Run, device: usize, second: bool) -> Result<(), String> {
     if mine.is_empty() {
         return Ok(());
     }
-    let (deleted, number) = mine[run.dice.below(mine.len())];
+    let (_, number) = mine[run.dice.below(mine.len())];
+    // All of its deletions here: whoever writes it again knows them.
+    let deleted: BTreeSet<Edit> = mine
+        .iter()
+        .filter(|(_, it)| *it == number)
+        .map(|(edit, _)| *edit)
+        .collect();
     let name = run.ledger.name(number);
     if run.devices[device].text(&name).is_some() {
         return Ok(());
@@ -223,10 +229,7 @@ fn recreate(run: &mut Run, device: usize, second: bool) -> Result<(), String> {
     let Kept { kind, id } = run.ledger.records[number].clone();
     let edit = run.ledger.next();
     let text = texts::fresh(kind, &id, number, edit, &[]).to_string();
-    let made = vec![(
-        edit,
-        entry(device, number, What::Create, BTreeSet::from([deleted])),
-    )];
+    let made = vec![(edit, entry(device, number, What::Create, deleted))];
     put(run, device, second, &[text], made)
 }
 

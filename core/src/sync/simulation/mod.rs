@@ -13,6 +13,7 @@ mod edits;
 mod ledger;
 mod mutants;
 mod network;
+mod peers;
 mod personality;
 mod run;
 mod seeds;

@@ -15,6 +15,11 @@ fn found(bug: Bug) -> Option<(u64, String)> {
 fn must_be_found(bug: Bug) {
     let (seed, what) = found(bug).unwrap_or_else(|| panic!("{bug:?} is not found in 200 seeds"));
     println!("{bug:?} is found by seed {seed}: {what}");
+    let without = run(&Plan::any(seed)).err();
+    assert!(
+        without.is_none(),
+        "seed {seed} fails without {bug:?} too: {without:?}"
+    );
     assert!(!what.contains("panicked"), "{bug:?}: {}", replay_of(seed));
 }
 

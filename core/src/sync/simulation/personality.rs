@@ -242,6 +242,14 @@ pub(super) struct Can {
     pub(super) wait_when_told: bool,
     /// Merge what both sides changed in different places.
     pub(super) merge: bool,
+    /// Where an answer to a PUT brings no bytes, tell its own version from a newer one when reading. Found by seeds 56 and
+    /// 183 of this simulation: PUT (no representation), a stranger's PUT, the GET shows the stranger's; edited here
+    /// meanwhile, base becomes the stranger's version and the next PUT goes over what nobody here has seen.
+    pub(super) tell_its_own_version: bool,
+    /// Not take a page of an old list, with records as they are now, for proof that nothing older is missing. Found by
+    /// seed 360: page 1 of a stored search, then minutes offline, then page 2 with younger stamps; the cursor jumps over
+    /// what was made in between.
+    pub(super) see_how_old_a_list_is: bool,
 }
 
 impl Can {
@@ -254,11 +262,19 @@ impl Can {
         read_before_put: false,
         wait_when_told: false,
         merge: false,
+        tell_its_own_version: false,
+        see_how_old_a_list_is: false,
     };
 
     fn limit(&self, drawn: &mut Personality) {
         if !self.page_without_links && matches!(drawn.paging, Paging::None | Paging::Offset) {
             drawn.paging = Paging::Keyset;
+        }
+        if !self.see_how_old_a_list_is && matches!(drawn.paging, Paging::Snapshot(_)) {
+            drawn.paging = Paging::Keyset;
+        }
+        if !self.tell_its_own_version {
+            drawn.represents = true;
         }
         if !self.take_server_ids && drawn.ids == Ids::Own {
             drawn.ids = Ids::NotNumeric;

@@ -137,19 +137,17 @@ impl Run {
                 slow: drawn(&[0, 2, 10]),
             };
         }
-        world.hold().links.resize_with(count, Default::default);
-        let devices = (0..count)
-            .map(|number| Device::new(&world, number))
-            .collect();
-        Self {
+        let mut run = Self {
             world,
-            devices,
+            devices: Vec::new(),
             ledger: Ledger::default(),
             dice,
             can: plan.can,
             summary: Summary::default(),
-            started_at: vec![0; count],
-        }
+            started_at: Vec::new(),
+        };
+        (0..count).for_each(|_| run.add_device());
+        run
     }
 
     /// The eventful part.
@@ -244,7 +242,19 @@ impl Run {
         }
     }
 
+    /// One more device, which knows all servers that there are.
+    pub(super) fn add_device(&mut self) {
+        self.world.hold().links.push(Default::default());
+        let device = Device::new(&self.world, self.devices.len());
+        self.devices.push(device);
+        self.started_at.push(0);
+    }
+
     pub(super) fn start_sync(&mut self, device: usize, faults: bool) {
+        self.start_sync_with(device, 0, faults);
+    }
+
+    pub(super) fn start_sync_with(&mut self, device: usize, site: usize, faults: bool) {
         if self.devices[device].is_syncing() {
             return;
         }
@@ -257,7 +267,7 @@ impl Run {
         let kill_after = kill.then(|| woken + self.dice.below(25) as u64);
         self.world.tell(format!("device {device}: sync"));
         self.summary.syncs += 1;
-        self.devices[device].start_sync(0, kill_after);
+        self.devices[device].start_sync(site, kill_after);
         self.poll(device);
     }
 
