@@ -10,6 +10,8 @@ mod plan;
 mod pull;
 mod push;
 mod read;
+#[cfg(test)]
+mod simulation;
 
 pub use capability::{Capability, probe};
 pub use join::{JoinError, Joined, join};
