@@ -6,6 +6,7 @@ pub mod hand_clock;
 pub mod helios;
 pub mod hostile;
 pub mod http;
+pub mod meddling;
 pub mod oracle;
 pub mod schedules;
 pub mod scripted;
