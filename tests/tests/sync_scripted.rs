@@ -230,7 +230,10 @@ async fn a_change_taken_back_before_it_goes_is_not_sent_and_settles_nothing() {
         let settled = [(pending.name.clone(), resource(&answer))];
         phone.guard.settle_puts(&settled).unwrap();
         phone.guard.settle_delete(&pending.name).unwrap();
-        phone.guard.mark_refused(&pending.name, "422").unwrap();
+        phone
+            .guard
+            .mark_refused(&pending.name, "422", None)
+            .unwrap();
     }
     assert_eq!(phone.sync().await.sent, 2);
     assert!(served(&hub, "Patient/a").await.contains("\"new\""));

@@ -14,7 +14,7 @@ pub use capability::{Capability, probe};
 pub use join::{JoinError, Joined, join};
 
 use crate::access::{AccessError, BadPolicy, Guard, Missed, PeerId};
-use crate::fhir::ResourceType;
+use crate::fhir::{Instant, ResourceType};
 use crate::net::{NetError, Server};
 
 /// What a sync did.
@@ -32,6 +32,13 @@ pub struct Report {
     pub refused: u64,
     /// Local changes the server takes only once their author is approved there. They wait.
     pub held: u64,
+    /// Local changes that were merged with what others changed in the same record since.
+    pub merged: u64,
+    /// Local changes that wait for another one, which the server did not take.
+    pub behind: u64,
+    /// Writes over versions that the server does not compare: the record was read just before, and whoever wrote last
+    /// in between wins.
+    pub unguarded: u64,
     /// Records from the server that could not be taken (too large, malformed).
     pub skipped: u64,
     /// Pages read.
@@ -96,6 +103,16 @@ pub enum SyncError {
         /// Issue codes of its OperationOutcome.
         codes: Option<String>,
     },
+    /// The server is busy.
+    #[error("the server is busy ({status}) and wants to be asked again {}; nothing was lost, local changes wait", in_time(*wait))]
+    Busy {
+        /// 429 or 503.
+        status: u16,
+        /// How long to leave it alone, from now.
+        wait: std::time::Duration,
+        /// And until when.
+        until: Instant,
+    },
     /// The answer is not what FHIR says.
     #[error("the server's answer to {doing} is not FHIR: {what}")]
     NotFhir {
@@ -156,6 +173,13 @@ impl SyncRun<'_> {
         let faults = self.push(capability, report).await?;
         self.pull(capability, report).await?;
         faults.into_first().map_or(Ok(()), Err)
+    }
+}
+
+fn in_time(wait: std::time::Duration) -> String {
+    match wait.as_secs() {
+        seconds @ 0..120 => format!("in {seconds} seconds"),
+        seconds => format!("in {} minutes", seconds.div_ceil(60)),
     }
 }
 

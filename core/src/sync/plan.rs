@@ -37,47 +37,6 @@ pub(super) fn on_pulled(local: &Local, incoming: &Incoming<'_>) -> Pulled {
     Pulled::Conflict
 }
 
-/// What became of a write whose answer was lost, or that was refused as stale, once the record was read again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// It did not arrive: send the same again.
-    NotArrived,
-    /// It arrived: what was read is the answer.
-    Arrived,
-    /// The server has something else.
-    Conflict,
-}
-
-/// The server's copy as it was read again; `None`: there is none.
-pub(super) struct Reread<'a> {
-    pub(super) text: &'a str,
-    pub(super) version: Option<&'a str>,
-}
-
-/// What became of a PUT of `sent` over `base_version` (`None`: nothing was there).
-pub(super) fn fate_of_put(
-    sent: &str,
-    base_version: Option<&str>,
-    now: Option<&Reread<'_>>,
-) -> Fate {
-    match now {
-        None if base_version.is_none() => Fate::NotArrived,
-        None => Fate::Conflict,
-        Some(now) if now.version.is_some() && now.version == base_version => Fate::NotArrived,
-        Some(now) if content::is_same(sent, now.text) => Fate::Arrived,
-        Some(_) => Fate::Conflict,
-    }
-}
-
-/// What became of a DELETE of `base_version`.
-pub(super) fn fate_of_delete(base_version: Option<&str>, now: Option<&Reread<'_>>) -> Fate {
-    match now {
-        None => Fate::Arrived,
-        Some(now) if now.version.is_some() && now.version == base_version => Fate::NotArrived,
-        Some(_) => Fate::Conflict,
-    }
-}
-
 /// The types to pull, the clinically useful ones first, each with the parameter that narrows it to one patient.
 pub(super) fn types(
     offered: &[ResourceType],
@@ -242,41 +201,6 @@ mod tests {
         assert_eq!(
             on_pulled(&edited(Some("1"), None, Some("2")), &incoming(THEIRS, "3")),
             Pulled::Conflict
-        );
-    }
-
-    #[test]
-    fn lost_answers_are_found_out() {
-        let now = |text, version| Reread {
-            text,
-            version: Some(version),
-        };
-        assert_eq!(fate_of_put(MINE, None, None), Fate::NotArrived);
-        assert_eq!(fate_of_put(MINE, Some("1"), None), Fate::Conflict);
-        assert_eq!(
-            fate_of_put(MINE, Some("1"), Some(&now(THEIRS, "1"))),
-            Fate::NotArrived
-        );
-        assert_eq!(
-            fate_of_put(MINE, Some("1"), Some(&now(MINE, "2"))),
-            Fate::Arrived
-        );
-        assert_eq!(
-            fate_of_put(MINE, None, Some(&now(MINE, "1"))),
-            Fate::Arrived
-        );
-        assert_eq!(
-            fate_of_put(MINE, Some("1"), Some(&now(THEIRS, "2"))),
-            Fate::Conflict
-        );
-        assert_eq!(fate_of_delete(Some("1"), None), Fate::Arrived);
-        assert_eq!(
-            fate_of_delete(Some("1"), Some(&now(THEIRS, "1"))),
-            Fate::NotArrived
-        );
-        assert_eq!(
-            fate_of_delete(Some("1"), Some(&now(THEIRS, "2"))),
-            Fate::Conflict
         );
     }
 

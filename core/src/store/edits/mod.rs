@@ -7,6 +7,7 @@
 //! stores the answer.
 
 mod accepted;
+mod created;
 mod local;
 mod merging;
 mod pending;

@@ -29,10 +29,15 @@ pub struct Pending {
     pub since: Instant,
     /// Issue codes, where the server refused it, or what it waits for there.
     pub refusal: Option<String>,
+    /// What the server said of the refusal, to a person who had a part in the change. It may repeat what stands in the
+    /// record.
+    pub words: Option<String>,
     /// Who signed changes of it, in the order of the newest of each.
     pub authors: Vec<String>,
     /// What goes next, or is under way.
     pub going: Going,
+    /// What is written since belongs to these groups.
+    pub(crate) later: Vec<String>,
     pub(super) rid: i64,
 }
 
@@ -51,6 +56,8 @@ pub struct Going {
     pub signed: Option<String>,
     /// What it is sent together with: the first change of each group that it belongs to.
     pub together: Vec<String>,
+    /// The change that goes, or its newest.
+    pub(crate) change: String,
     pub(super) upto: i64,
 }
 
@@ -101,22 +108,33 @@ impl Reader<'_> {
 
     fn pending_of(&self, rid: i64, name: RecordName, edit: EditRow) -> Result<Pending, StoreError> {
         let turns = self.turns(rid, &edit)?;
+        let later = turns.iter().skip(1).flat_map(|turn| turn.together.clone());
+        let later = later.collect();
+        let (refusal, words) = match edit.refusal.as_deref().map(|it| it.split_once('\n')) {
+            Some(Some((codes, words))) => (
+                Some(codes.to_owned()),
+                Some(words.to_owned()).filter(|words| !words.is_empty()),
+            ),
+            _ => (edit.refusal.clone(), None),
+        };
         let mine = match edit.deleted {
             true => None,
             false => self.record_at(rid)?.map(|record| record.text),
         };
         Ok(Pending {
-            going: self.going(&edit, turns),
             authors: self.signed_by(rid)?,
             mine,
             name,
             state: edit.state,
+            going: self.going(&edit, turns),
             base: edit.base,
             base_version: edit.base_version,
             sent: edit.sent_kind.map(|kind| (kind, edit.sent)),
             changes: 0,
             since: Instant::from_epoch_ms(0),
-            refusal: edit.refusal,
+            refusal,
+            words,
+            later,
             rid,
         })
     }
@@ -144,6 +162,7 @@ impl Reader<'_> {
             over: over.clone(),
             record: turn.record,
             together: turn.together,
+            change: turn.change,
             upto: turn.seq,
             text,
         }
@@ -165,6 +184,9 @@ impl Reader<'_> {
     ) -> Result<Vec<Pending>, StoreError> {
         let mut seen = Vec::new();
         for mut pending in self.pending(peer)? {
+            if !self.has_changed(pending.rid, person)? {
+                pending.words = None;
+            }
             if !self.shows_pending(&pending)? {
                 let Some(own) = self.own_text(&pending, person)? else {
                     continue;
@@ -177,6 +199,12 @@ impl Reader<'_> {
             seen.push(pending);
         }
         Ok(seen)
+    }
+
+    fn has_changed(&self, rid: i64, person: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE rid = ?1 AND author = ?2)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row((rid, person), |row| row.get(0))?)
     }
 
     fn shows_pending(&self, pending: &Pending) -> Result<bool, StoreError> {

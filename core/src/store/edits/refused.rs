@@ -3,9 +3,14 @@
 use crate::store::{RecordName, StoreError, Tx};
 
 impl Tx<'_> {
-    /// The server refused for good what was sent. It stays here, with the codes of the refusal; but what was written
-    /// meanwhile nobody has refused, and it is tried, with everything in it.
-    pub(crate) fn mark_refused(&self, name: &RecordName, codes: &str) -> Result<(), StoreError> {
+    /// The server refused for good what was sent. It stays here, with the codes of the refusal and what the server said to
+    /// a person; but what was written meanwhile nobody has refused, and it is tried, with everything in it.
+    pub(crate) fn mark_refused(
+        &self,
+        name: &RecordName,
+        codes: &str,
+        words: Option<&str>,
+    ) -> Result<(), StoreError> {
         let Some((rid, sent_seq)) = self.under_way(name)? else {
             return Ok(());
         };
@@ -16,7 +21,7 @@ impl Tx<'_> {
             .query_row((rid, sent_seq), |row| row.get(0))?;
         let (state, codes) = match is_newer {
             true => (0, None),
-            false => (2, Some(codes)),
+            false => (2, Some([codes, words.unwrap_or_default()].join("\n"))),
         };
         let sql = "UPDATE edit SET sent_kind = NULL, sent = NULL, sent_seq = NULL, state = ?2, refusal = ?3
                    WHERE rid = ?1";
@@ -53,7 +58,8 @@ impl Tx<'_> {
 
     /// What was refused with just these codes is sent again: the rules have changed since.
     pub(crate) fn send_refused_again(&self, codes: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE edit SET state = 0, refusal = NULL WHERE state = 2 AND refusal = ?1";
+        let sql = "UPDATE edit SET state = 0, refusal = NULL WHERE state = 2
+                   AND (refusal = ?1 OR substr(refusal, 1, length(?1) + 1) = ?1 || char(10))";
         self.connection.prepare_cached(sql)?.execute([codes])?;
         Ok(())
     }

@@ -43,7 +43,7 @@ impl Tx<'_> {
     }
 
     /// The server has what the turn up to `sent_seq` says, in these bytes.
-    fn settle_turn(
+    pub(super) fn settle_turn(
         &self,
         name: &RecordName,
         rid: i64,
@@ -90,6 +90,28 @@ impl Tx<'_> {
             return self.start_from(rid, None, None);
         }
         self.drop_edit(rid)
+    }
+
+    /// The server has a newer version than the change started from, and nothing is under way any more: both are merged,
+    /// or wait for a person. Whether they were merged.
+    pub(crate) fn meet(
+        &self,
+        name: &RecordName,
+        theirs: &Resource<'_>,
+    ) -> Result<bool, StoreError> {
+        let Some(rid) = self.rid(name.peer.0, &name.reference)? else {
+            return Ok(false);
+        };
+        let sql = "UPDATE edit SET sent_kind = NULL, sent = NULL, sent_seq = NULL WHERE rid = ?1 AND state = 0";
+        if self.connection.prepare_cached(sql)?.execute([rid])? == 0 {
+            return Ok(false);
+        }
+        self.set_theirs(rid, theirs)?;
+        let is_merged = self.show_merged(name.peer.0, rid)?;
+        if !is_merged {
+            self.into_conflict(name.peer.0, rid)?;
+        }
+        Ok(is_merged)
     }
 
     /// Both sides changed the record. All versions are kept until a person decides; `None`: deleted there.

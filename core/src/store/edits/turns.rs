@@ -10,6 +10,8 @@ use rusqlite::{OptionalExtension, Row};
 pub(in crate::store) struct Turn {
     /// Number of its newest change.
     pub(super) seq: i64,
+    /// Its id.
+    pub(super) change: String,
     /// What its author left behind, to the byte; `None`: deleted.
     pub(super) text: Option<String>,
     /// What the next turn was written on, where that is another text.
@@ -18,6 +20,8 @@ pub(in crate::store) struct Turn {
     pub(super) record: Option<String>,
     /// What it is sent together with.
     pub(super) together: Vec<String>,
+    /// Nobody wrote on since: its text is what people see, or what they would see.
+    pub(super) is_newest: bool,
 }
 
 impl Turn {
@@ -40,7 +44,7 @@ impl Reader<'_> {
         rid: i64,
         edit: &EditRow,
     ) -> Result<Vec<Turn>, StoreError> {
-        let sql = "SELECT seq, record, ends, text, shown, together FROM outbox WHERE rid = ?1 ORDER BY seq";
+        let sql = "SELECT seq, record, ends, text, shown, together, change_id FROM outbox WHERE rid = ?1 ORDER BY seq";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([rid])?;
         let (mut turns, mut together, mut last) = (Vec::new(), Vec::new(), None);
@@ -52,10 +56,12 @@ impl Reader<'_> {
             }
             let turn = Turn {
                 seq: row.get(0)?,
+                change: row.get(6)?,
                 text: self.text_in(row, 3, "turn", rid)?,
                 shown: self.text_in(row, 4, "turn", rid)?,
                 record: self.text_in(row, 1, "change record", rid)?,
                 together: Vec::new(),
+                is_newest: false,
             };
             if row.get::<_, i64>(2)? == 0 {
                 last = Some(turn);
@@ -70,6 +76,7 @@ impl Reader<'_> {
             turns.push(Turn {
                 text,
                 together,
+                is_newest: true,
                 ..turn
             });
         }
