@@ -4,14 +4,17 @@ pub mod fake_gate;
 pub mod generate;
 pub mod hand_clock;
 pub mod helios;
+pub mod hostile;
 pub mod http;
 pub mod oracle;
+pub mod scripted;
 pub mod search_parameters;
 pub mod shared_tablet;
 pub mod slow_extract;
 pub mod small_clinic;
 pub mod staff;
 pub mod synthea;
+pub mod tls;
 pub mod vectors;
 
 use pocketchart_core::access::{

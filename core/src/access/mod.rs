@@ -18,6 +18,8 @@ mod error;
 mod exchange;
 mod guard;
 mod history;
+#[cfg(test)]
+pub(crate) mod inspected;
 mod joined;
 mod keys;
 mod note;

@@ -15,6 +15,8 @@ mod exchange;
 mod history;
 mod import;
 mod index;
+#[cfg(test)]
+mod inspected;
 mod interned;
 mod peers;
 mod permit;
@@ -37,6 +39,8 @@ pub use error::StoreError;
 pub use exchange::{Decide, EditView, Incoming, Known, Local, Pulled};
 pub use history::Version;
 pub use import::Imported;
+#[cfg(test)]
+pub(crate) use inspected::Inspected;
 pub use peers::{PeerId, PeerSettings, PullCursor};
 pub(crate) use permit::Permit;
 pub(crate) use query::Found;
