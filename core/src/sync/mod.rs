@@ -56,7 +56,7 @@ pub struct Report {
 impl Report {
     /// Records that pages brought, whatever became of them.
     fn taken(&self) -> u64 {
-        self.received + self.known + self.conflicts + self.skipped + self.sent
+        self.received + self.known + self.conflicts + self.merged + self.skipped + self.sent
     }
 }
 

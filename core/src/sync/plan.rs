@@ -1,7 +1,7 @@
 //! What to do with what arrives. Pure: everything known goes in, a decision comes out.
 
 use crate::access::{EditState, Incoming, Local, Pulled};
-use crate::fhir::{Instant, ResourceType, content};
+use crate::fhir::{Instant, ResourceType, merge};
 
 /// What to do with a record that a pull brings.
 pub(super) fn on_pulled(local: &Local, incoming: &Incoming<'_>) -> Pulled {
@@ -21,20 +21,17 @@ pub(super) fn on_pulled(local: &Local, incoming: &Incoming<'_>) -> Pulled {
             _ => Pulled::Take,
         };
     };
-    if same_version(&edit.base_version) {
+    if same_version(&edit.base_version) || same_version(&edit.theirs_version) {
         return Pulled::Same;
     }
-    if edit
-        .sent
-        .as_deref()
-        .is_some_and(|sent| content::is_same(sent, incoming.text))
-    {
-        return Pulled::Ours;
+    let arrived = |sent: &str| merge::holds(edit.over.as_deref(), sent, incoming.text);
+    match edit.state {
+        EditState::Waiting if edit.sent.as_deref().is_some_and(arrived) => Pulled::Ours,
+        // What is under way is asked about before the next push; until then nobody knows what it was merged into.
+        EditState::Waiting if edit.is_under_way => Pulled::Same,
+        EditState::Waiting => Pulled::Merged,
+        EditState::Conflict | EditState::Refused => Pulled::Conflict,
     }
-    if edit.state == EditState::Conflict && same_version(&edit.theirs_version) {
-        return Pulled::Same;
-    }
-    Pulled::Conflict
 }
 
 /// The types to pull, the clinically useful ones first, each with the parameter that narrows it to one patient.
@@ -98,6 +95,7 @@ mod tests {
     use super::*;
     use crate::access::{EditView, Known};
 
+    const BASE: &str = r#"{"resourceType":"Patient","id":"a","n":1}"#;
     const MINE: &str = r#"{"resourceType":"Patient","id":"a","n":2}"#;
     const THEIRS: &str = r#"{"resourceType":"Patient","id":"a","n":3}"#;
 
@@ -129,8 +127,9 @@ mod tests {
                 EditState::Waiting
             },
             deleted: false,
-            base: base.map(|_| "{}".into()),
             base_version: base.map(Into::into),
+            over: base.map(|_| BASE.into()),
+            is_under_way: sent.is_some(),
             sent: sent.map(Into::into),
             theirs_version: conflict.map(Into::into),
         };
@@ -169,39 +168,33 @@ mod tests {
 
     #[test]
     fn a_changed_record_is_never_overwritten() {
+        let waits = edited(Some("1"), None, None);
+        assert_eq!(on_pulled(&waits, &incoming(THEIRS, "1")), Pulled::Same);
+        assert_eq!(on_pulled(&waits, &incoming(THEIRS, "2")), Pulled::Merged);
+        // Equal content that was never sent is not taken for our own.
+        let new = edited(None, None, None);
+        assert_eq!(on_pulled(&new, &incoming(MINE, "1")), Pulled::Merged);
+        let in_conflict = edited(Some("1"), None, Some("2"));
         assert_eq!(
-            on_pulled(&edited(Some("1"), None, None), &incoming(THEIRS, "1")),
+            on_pulled(&in_conflict, &incoming(THEIRS, "2")),
             Pulled::Same
         );
         assert_eq!(
-            on_pulled(&edited(Some("1"), None, None), &incoming(THEIRS, "2")),
+            on_pulled(&in_conflict, &incoming(THEIRS, "3")),
             Pulled::Conflict
         );
+    }
+
+    #[test]
+    fn what_is_under_way_is_found_and_never_merged() {
+        let under_way = edited(Some("1"), Some(MINE), None);
+        assert_eq!(on_pulled(&under_way, &incoming(MINE, "2")), Pulled::Ours);
+        let and_more = r#"{"resourceType":"Patient","id":"a","n":2,"m":1}"#;
         assert_eq!(
-            on_pulled(&edited(None, None, None), &incoming(THEIRS, "1")),
-            Pulled::Conflict
-        );
-        assert_eq!(
-            on_pulled(&edited(Some("1"), Some(MINE), None), &incoming(MINE, "2")),
+            on_pulled(&under_way, &incoming(and_more, "3")),
             Pulled::Ours
         );
-        assert_eq!(
-            on_pulled(&edited(Some("1"), Some(MINE), None), &incoming(THEIRS, "2")),
-            Pulled::Conflict
-        );
-        // Equal content that was never sent is not taken for our own.
-        assert_eq!(
-            on_pulled(&edited(None, None, None), &incoming(MINE, "1")),
-            Pulled::Conflict
-        );
-        assert_eq!(
-            on_pulled(&edited(Some("1"), None, Some("2")), &incoming(THEIRS, "2")),
-            Pulled::Same
-        );
-        assert_eq!(
-            on_pulled(&edited(Some("1"), None, Some("2")), &incoming(THEIRS, "3")),
-            Pulled::Conflict
-        );
+        assert_eq!(on_pulled(&under_way, &incoming(THEIRS, "2")), Pulled::Same);
     }
 
     #[test]

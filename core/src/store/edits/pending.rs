@@ -3,7 +3,7 @@
 use super::rows::EditRow;
 use super::turns::Turn;
 use super::{EditState, SentKind};
-use crate::fhir::{Instant, content};
+use crate::fhir::{Instant, ResourceType, content};
 use crate::store::records::{RecordName, reference_of};
 use crate::store::view::View;
 use crate::store::{PeerId, Reader, StoreError};
@@ -110,13 +110,7 @@ impl Reader<'_> {
         let turns = self.turns(rid, &edit)?;
         let later = turns.iter().skip(1).flat_map(|turn| turn.together.clone());
         let later = later.collect();
-        let (refusal, words) = match edit.refusal.as_deref().map(|it| it.split_once('\n')) {
-            Some(Some((codes, words))) => (
-                Some(codes.to_owned()),
-                Some(words.to_owned()).filter(|words| !words.is_empty()),
-            ),
-            _ => (edit.refusal.clone(), None),
-        };
+        let (refusal, words) = (edit.codes(), edit.words());
         let mine = match edit.deleted {
             true => None,
             false => self.record_at(rid)?.map(|record| record.text),
@@ -124,9 +118,9 @@ impl Reader<'_> {
         Ok(Pending {
             authors: self.signed_by(rid)?,
             mine,
+            going: self.going(name.reference.kind, &edit, turns),
             name,
             state: edit.state,
-            going: self.going(&edit, turns),
             base: edit.base,
             base_version: edit.base_version,
             sent: edit.sent_kind.map(|kind| (kind, edit.sent)),
@@ -140,9 +134,9 @@ impl Reader<'_> {
     }
 
     /// What goes next.
-    fn going(&self, edit: &EditRow, turns: Vec<Turn>) -> Going {
+    fn going(&self, kind: ResourceType, edit: &EditRow, turns: Vec<Turn>) -> Going {
         let merged = edit.theirs.as_deref().filter(|_| edit.is_merged());
-        let merged = merged.and_then(|theirs| self.fold(edit, turns.first(), theirs));
+        let merged = merged.and_then(|theirs| self.fold(kind, edit, turns.first(), theirs));
         let Some(turn) = turns.into_iter().next() else {
             return Going::default();
         };

@@ -29,13 +29,13 @@ impl Tx<'_> {
             .prepare_cached(sql)?
             .execute((rid, state, codes))?;
         if is_newer {
-            self.write_over_refused(name.peer.0, rid, sent_seq)?;
+            self.write_over_refused(name, rid, sent_seq)?;
         }
         Ok(())
     }
 
     /// The turn up to `seq` was refused, and the next one stands for it too.
-    fn write_over_refused(&self, peer: i64, rid: i64, seq: i64) -> Result<(), StoreError> {
+    fn write_over_refused(&self, name: &RecordName, rid: i64, seq: i64) -> Result<(), StoreError> {
         let Some(edit) = self.edit_row(rid)? else {
             return Ok(());
         };
@@ -50,9 +50,9 @@ impl Tx<'_> {
         if saw_merge && let Some(theirs) = &edit.theirs {
             self.start_from(rid, Some(theirs), edit.theirs_version.as_deref())?;
         }
-        match self.show_merged(peer, rid)? {
+        match self.show_merged(name, rid)? {
             true => Ok(()),
-            false => self.into_conflict(peer, rid),
+            false => self.into_conflict(name.peer.0, rid),
         }
     }
 

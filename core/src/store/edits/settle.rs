@@ -73,7 +73,7 @@ impl Tx<'_> {
         if !is_same {
             self.set_theirs(rid, answer)?;
         }
-        match self.show_merged(name.peer.0, rid)? {
+        match self.show_merged(name, rid)? {
             true => Ok(()),
             false => self.mark_conflict(name, Some(answer)),
         }
@@ -107,7 +107,7 @@ impl Tx<'_> {
             return Ok(false);
         }
         self.set_theirs(rid, theirs)?;
-        let is_merged = self.show_merged(name.peer.0, rid)?;
+        let is_merged = self.show_merged(name, rid)?;
         if !is_merged {
             self.into_conflict(name.peer.0, rid)?;
         }
@@ -169,7 +169,7 @@ impl Tx<'_> {
 
     /// Lets people see what their changes and the server's newer version make together. `false`: somebody has to look at
     /// it first.
-    pub(super) fn show_merged(&self, peer: i64, rid: i64) -> Result<bool, StoreError> {
+    pub(super) fn show_merged(&self, name: &RecordName, rid: i64) -> Result<bool, StoreError> {
         let Some(edit) = self.edit_row(rid)? else {
             return Ok(true);
         };
@@ -179,7 +179,7 @@ impl Tx<'_> {
         };
         let shown = match &edit.theirs {
             None => newest.text.clone(),
-            Some(theirs) => match self.fold(&edit, &turns, theirs) {
+            Some(theirs) => match self.fold(name.reference.kind, &edit, &turns, theirs) {
                 Some(shown) => Some(shown),
                 None => return Ok(is_untouched_deletion(&edit, theirs, turns.len())),
             },
@@ -187,7 +187,7 @@ impl Tx<'_> {
         let Some(shown) = shown else {
             return Ok(true);
         };
-        self.show(peer, rid, &shown)?;
+        self.show(name.peer.0, rid, &shown)?;
         let mine = newest.text.as_deref().filter(|mine| *mine != shown);
         let sql = "UPDATE edit SET mine = ?2 WHERE rid = ?1";
         self.connection

@@ -2,6 +2,7 @@
 
 use super::merging::merged;
 use super::rows::EditRow;
+use crate::fhir::ResourceType;
 use crate::store::records::Record;
 use crate::store::{Reader, StoreError, Tx};
 use rusqlite::{OptionalExtension, Row};
@@ -128,6 +129,7 @@ impl Reader<'_> {
     /// What `turns` make of `theirs`, each merged into what the one before made. `None`: a person has to look at it.
     pub(super) fn fold<'t>(
         &self,
+        kind: ResourceType,
         edit: &EditRow,
         turns: impl IntoIterator<Item = &'t Turn>,
         theirs: &str,
@@ -135,7 +137,7 @@ impl Reader<'_> {
         let mut from = edit.base.as_deref();
         let mut now = theirs.to_owned();
         for turn in turns {
-            now = merged(from?, turn.text.as_deref()?, &now)?;
+            now = merged(kind, from?, turn.text.as_deref()?, &now)?;
             from = turn.left();
         }
         Some(now)
@@ -147,6 +149,7 @@ impl Tx<'_> {
     pub(super) fn begin_or_go_on(
         &self,
         rid: i64,
+        kind: ResourceType,
         edit: &EditRow,
         body: Option<&Record>,
         author: &str,
@@ -157,7 +160,7 @@ impl Tx<'_> {
         if newest.author != author || edit.sent_seq == Some(newest.seq) {
             return self.end_turn(rid, newest.seq, edit, body);
         }
-        self.look_at_merge(rid, edit)
+        self.look_at_merge(rid, kind, edit)
     }
 
     /// The turn up to `seq` is over: its exact bytes stay, whatever is written next.
@@ -186,7 +189,12 @@ impl Tx<'_> {
     }
 
     /// Whoever writes on a merged text has looked at the merge: that is what it starts from now.
-    pub(super) fn look_at_merge(&self, rid: i64, edit: &EditRow) -> Result<(), StoreError> {
+    pub(super) fn look_at_merge(
+        &self,
+        rid: i64,
+        kind: ResourceType,
+        edit: &EditRow,
+    ) -> Result<(), StoreError> {
         let Some(theirs) = edit.theirs.as_deref().filter(|_| edit.is_merged()) else {
             return Ok(());
         };
@@ -197,7 +205,7 @@ impl Tx<'_> {
             return self.forget_mine(rid);
         };
         // Earlier turns still start from the old one. They leave behind what they make of the newer.
-        let left = self.fold(edit, &turns, theirs);
+        let left = self.fold(kind, edit, &turns, theirs);
         let sql = "UPDATE outbox SET shown = ?2 WHERE seq = ?1";
         self.connection
             .prepare_cached(sql)?

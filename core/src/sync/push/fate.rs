@@ -1,6 +1,6 @@
 //! What became of a write whose answer was lost, or that was refused, once the record was read again. Pure.
 
-use crate::fhir::content;
+use crate::fhir::{content, merge};
 use crate::seeded::{self, Bug};
 
 /// What became of a write.
@@ -62,8 +62,9 @@ fn is_untouched(over: Over<'_>, there: There<'_>) -> bool {
     }
 }
 
-fn arrived(sent: &str, _over: Over<'_>, there: There<'_>) -> bool {
-    !seeded::has(Bug::RetryWithoutRecognition) && content::is_same(sent, there.text)
+/// Whoever wrote since: our write is in there.
+fn arrived(sent: &str, over: Over<'_>, there: There<'_>) -> bool {
+    !seeded::has(Bug::RetryWithoutRecognition) && merge::holds(over.text, sent, there.text)
 }
 
 #[cfg(test)]
