@@ -196,7 +196,7 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(sql)?
             .execute([undecided.rid])?;
-        Ok(())
+        self.reopen_group(undecided.rid)
     }
 }
 

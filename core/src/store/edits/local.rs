@@ -115,6 +115,7 @@ impl Tx<'_> {
         if edit.state == EditState::Refused {
             // Whoever saves again what was refused stands for all of it.
             self.join_turns(rid, i64::MAX)?;
+            self.reopen_group(rid)?;
             self.look_at_merge(rid, kind, edit)?;
         } else {
             self.begin_or_go_on(rid, kind, edit, body, author)?;

@@ -20,7 +20,6 @@ mod turns;
 
 pub use accepted::Accepted;
 pub(crate) use conflicts::Undecided;
-pub(crate) use merging::merged;
 pub use pending::{Going, Pending};
 
 use crate::fhir::Reference;

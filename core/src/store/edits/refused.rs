@@ -19,7 +19,9 @@ impl Tx<'_> {
             .connection
             .prepare_cached(sql)?
             .query_row((rid, sent_seq), |row| row.get(0))?;
-        let (state, codes) = match is_newer {
+        // What must go together stands or falls together.
+        let is_tried = is_newer && !self.is_in_group(rid)?;
+        let (state, codes) = match is_tried {
             true => (0, None),
             false => (2, Some([codes, words.unwrap_or_default()].join("\n"))),
         };
@@ -28,7 +30,7 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(sql)?
             .execute((rid, state, codes))?;
-        if is_newer {
+        if is_tried {
             self.write_over_refused(name, rid, sent_seq)?;
         }
         Ok(())
@@ -52,8 +54,23 @@ impl Tx<'_> {
         }
         match self.show_merged(name, rid)? {
             true => Ok(()),
-            false => self.into_conflict(name.peer.0, rid),
+            false => self.turn_into_conflict(name.peer.0, rid),
         }
+    }
+
+    fn is_in_group(&self, rid: i64) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE rid = ?1 AND together IS NOT NULL)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([rid], |row| row.get(0))?)
+    }
+
+    /// What was refused with this record, since they must go together, is tried again with it.
+    pub(super) fn reopen_group(&self, rid: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE edit SET state = 0, refusal = NULL WHERE state = 2 AND rid IN
+                   (SELECT rid FROM outbox WHERE together IN
+                   (SELECT together FROM outbox WHERE rid = ?1 AND together IS NOT NULL))";
+        self.connection.prepare_cached(sql)?.execute([rid])?;
+        Ok(())
     }
 
     /// What was refused with just these codes is sent again: the rules have changed since.

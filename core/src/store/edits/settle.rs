@@ -62,14 +62,10 @@ impl Tx<'_> {
         let is_deletion = next.is_some_and(|turn| turn.text.is_none());
         let is_same = left.is_some_and(|left| content::is_same(left, answer.text()))
             || (is_deletion && !edit.is_merged());
-        // What was merged when it went starts from the same version still; what the server only rewrote starts from what
-        // its author saw.
-        let (base, base_version) = match (is_same, edit.is_merged()) {
-            (true, _) => (Some(answer.text()), answer.version()),
-            (false, true) => (edit.base.as_deref(), edit.base_version.as_deref()),
-            (false, false) => (left, answer.version()),
-        };
-        self.start_from(rid, base, base_version)?;
+        // What comes next was written on what this turn left behind, which the server may have in another form: merged with
+        // what others changed, or rewritten.
+        let base = if is_same { Some(answer.text()) } else { left };
+        self.start_from(rid, base, answer.version())?;
         if !is_same {
             self.set_theirs(rid, answer)?;
         }
@@ -109,7 +105,7 @@ impl Tx<'_> {
         self.set_theirs(rid, theirs)?;
         let is_merged = self.show_merged(name, rid)?;
         if !is_merged {
-            self.into_conflict(name.peer.0, rid)?;
+            self.turn_into_conflict(name.peer.0, rid)?;
         }
         Ok(is_merged)
     }
@@ -129,11 +125,11 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(sql)?
             .execute((rid, packed, version))?;
-        self.into_conflict(name.peer.0, rid)
+        self.turn_into_conflict(name.peer.0, rid)
     }
 
     /// The change waits for a person, with the versions that it has.
-    pub(super) fn into_conflict(&self, peer: i64, rid: i64) -> Result<(), StoreError> {
+    pub(super) fn turn_into_conflict(&self, peer: i64, rid: i64) -> Result<(), StoreError> {
         let edit = self.edit_row(rid)?;
         // A merge that is none any more: people see again what was written here.
         if let Some(mine) = edit.and_then(|edit| edit.mine.filter(|_| !edit.deleted)) {
