@@ -89,6 +89,7 @@ mod tests {
     fn put(store: &Store, text: &str) {
         let resource = Resource::parse_text(text).unwrap();
         let author = Author {
+            together: None,
             person: "owner",
             change_id: "c",
             at_ms: 1,
@@ -163,6 +164,7 @@ mod tests {
             reference: Reference::parse("Observation/4").unwrap(),
         };
         let author = Author {
+            together: None,
             person: "owner",
             change_id: "c",
             at_ms: 1,

@@ -289,6 +289,7 @@ mod tests {
                 r#"{{"resourceType":"Observation","id":"o{n}","subject":{{"reference":"Patient/p"}}}}"#
             );
             let author = Author {
+                together: None,
                 person: "owner",
                 change_id: "c",
                 at_ms: n,
