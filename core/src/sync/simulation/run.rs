@@ -73,7 +73,7 @@ impl Plan {
             seed,
             ways: None,
             faults: true,
-            can: Can::NOW,
+            can: Can::now(),
             steps: 60,
             told: false,
         }
