@@ -94,6 +94,7 @@ mod tests {
             change_id: "c",
             at_ms: 1,
             signer: None,
+            together: None,
         };
         let permit = Permit::granted();
         store
@@ -169,6 +170,7 @@ mod tests {
             change_id: "c",
             at_ms: 1,
             signer: None,
+            together: None,
         };
         let delete = |tx: &mut Tx<'_>| tx.delete_local(&whole, author);
         store.write(&permit, Durability::Normal, delete).unwrap();
