@@ -89,7 +89,6 @@ mod tests {
     fn put(store: &Store, text: &str) {
         let resource = Resource::parse_text(text).unwrap();
         let author = Author {
-            together: None,
             person: "owner",
             change_id: "c",
             at_ms: 1,
@@ -165,7 +164,6 @@ mod tests {
             reference: Reference::parse("Observation/4").unwrap(),
         };
         let author = Author {
-            together: None,
             person: "owner",
             change_id: "c",
             at_ms: 1,

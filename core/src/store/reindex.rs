@@ -289,7 +289,6 @@ mod tests {
                 r#"{{"resourceType":"Observation","id":"o{n}","subject":{{"reference":"Patient/p"}}}}"#
             );
             let author = Author {
-                together: None,
                 person: "owner",
                 change_id: "c",
                 at_ms: n,

@@ -293,7 +293,9 @@ pub(super) fn by_stranger(run: &mut Run) {
         let now_ms = world.time.now() + world.server_wrong_by_ms;
         When {
             now_ms,
-            stamp_us: now_ms * 1000, astray: false }
+            stamp_us: now_ms * 1000,
+            astray: false,
+        }
     };
     let deletes = run.can.learn_deletions && run.dice.chance(8);
     if live.is_empty() || (!deletes && run.dice.chance(20)) {

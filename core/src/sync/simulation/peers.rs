@@ -46,7 +46,9 @@ fn write(run: &Run, site: usize, value: &Value, if_match: Option<&str>) {
     let name = format!("Patient/{}", value["id"].as_str().unwrap());
     let when = When {
         now_ms,
-        stamp_us: now_ms * 1000, astray: false };
+        stamp_us: now_ms * 1000,
+        astray: false,
+    };
     let conditions = Conditions {
         if_match,
         if_absent: false,

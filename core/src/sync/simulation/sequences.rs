@@ -293,7 +293,9 @@ fn edit_there(run: &Run, sequence: &mut Sequence, dice: &mut Dice) {
     };
     let when = When {
         now_ms,
-        stamp_us: now_ms * 1000, astray: false };
+        stamp_us: now_ms * 1000,
+        astray: false,
+    };
     server
         .put(
             STRANGER,

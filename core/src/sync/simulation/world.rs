@@ -270,7 +270,10 @@ impl World {
             return;
         };
         let (device, site, fate) = (exchange.device, exchange.site, exchange.fate);
-        let (request, when) = (exchange.request.clone(), self.when(exchange.stamp_us, exchange.is_copy));
+        let (request, when) = (
+            exchange.request.clone(),
+            self.when(exchange.stamp_us, exchange.is_copy),
+        );
         let is_copy = exchange.is_copy;
         let response = self.worked_on(device, site, &request, when);
         let now = self.time.now();

@@ -144,7 +144,13 @@ impl Server {
     }
 
     /// Whether the conditions hold; `true`: they do not, but this server does not look, and the writer could not know.
-    fn may_replace(&self, by: usize, name: &str, X -> Result<bool, Refused> {
+    fn may_replace(
+        &self,
+        by: usize,
+        name: &str,
+        given: Conditions<'_>,
+        when: When,
+    ) -> Result<bool, Refused> {
         let newest = self.records.get(name).and_then(|versions| versions.last());
         let live = newest.filter(|version| version.text.is_some());
         let unseen = when.astray || !self.has_seen_newest(by, name);
