@@ -419,10 +419,8 @@ impl Push<'_, '_> {
             let pending = &round.puts[*at];
             let Some(entry) = answered.entry.get(n).filter(|_| are_paired) else {
                 // Which answer is whose cannot be told: the records are asked.
-                outcomes.push(match self.classify(pending).await? {
-                    Some(outcome) => outcome,
-                    None => Outcome::Waits,
-                });
+                let found = self.classify(pending).await?;
+                outcomes.push(found.ok_or_else(|| not_fhir("another number of entries"))?);
                 continue;
             };
             if self.is_creation(pending) {
