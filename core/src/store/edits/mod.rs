@@ -8,6 +8,7 @@
 
 mod accepted;
 mod conflicts;
+mod created;
 mod local;
 mod merging;
 mod pending;

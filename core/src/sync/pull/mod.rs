@@ -194,6 +194,7 @@ impl Taking<'_> {
                 Pulled::Take => self.report.received += 1,
                 Pulled::Same => self.report.known += 1,
                 Pulled::Ours => self.report.sent += 1,
+                Pulled::Merged => self.report.merged += 1,
                 Pulled::Conflict => self.report.conflicts += 1,
             }
         }
