@@ -11,6 +11,7 @@ mod killed;
 mod names;
 mod offline;
 #[path = "../../../../tests/src/schedules.rs"]
+#[allow(unreachable_pub)] // It is one of the tests' as well.
 mod schedules;
 mod stage;
 mod story;
