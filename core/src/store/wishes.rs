@@ -76,3 +76,85 @@ impl std::fmt::Debug for WishRow {
         write!(f, "WishRow({}, {})", self.id, self.state)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Key;
+    use crate::store::{Durability, Permit, Store};
+
+    fn row(id: &str, state: i64, value: &str) -> WishRow {
+        WishRow {
+            id: id.into(),
+            state,
+            at_ms: 7,
+            value: value.into(),
+        }
+    }
+
+    #[test]
+    fn a_wish_takes_the_place_of_the_one_that_was_read_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key) = (
+            folder.path().join("s"),
+            Key::filled_by(|out| {
+                out.fill(7);
+                Ok::<_, ()>(())
+            }),
+        );
+        let key = key.unwrap();
+        Store::create(&path, &key, &[1; 16]).unwrap();
+        let store = Store::open(&path, &key, &[1; 16]).unwrap();
+        let set = |row: &WishRow, before: Option<&str>| {
+            let write = |tx: &mut Tx<'_>| tx.set_wish(row, before);
+            store
+                .write(&Permit::granted(), Durability::Full, write)
+                .unwrap()
+                .0
+        };
+        assert!(set(&row("a", 0, "{\"v\":1}"), None));
+        assert!(
+            !set(&row("a", 0, "{\"v\":2}"), None),
+            "something stands there"
+        );
+        assert!(
+            !set(&row("a", 0, "{\"v\":2}"), Some("{\"v\":0}")),
+            "something else does"
+        );
+        assert!(!set(&row("b", 0, "{}"), Some("{}")), "nothing does");
+        assert!(set(&row("a", 2, "{\"v\":2}"), Some("{\"v\":1}")));
+        assert!(set(&row("c", 1, "{}"), None));
+        let read = |upto| {
+            let all = store
+                .read(&Permit::granted(), |reader| reader.wishes(upto))
+                .unwrap();
+            all.into_iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (read(0), read(1), read(2)),
+            (vec![], vec!["c".into()], vec!["a".into(), "c".into()])
+        );
+        let one = store
+            .read(&Permit::granted(), |reader| reader.wish("a"))
+            .unwrap();
+        assert_eq!(one, Some(row("a", 2, "{\"v\":2}")));
+        let unsent = store.read(&Permit::granted(), |reader| reader.unsent_changes());
+        assert_eq!(unsent.unwrap(), 1, "what is over is no unsent work");
+        // A value that is not what was stored is an error, and no wish.
+        let spoil = |tx: &mut Tx<'_>| {
+            let sql = "UPDATE wish SET value = substr(value, 1, length(value) - 1) || x'00' WHERE id = 'a'";
+            tx.connection.execute(sql, [])?;
+            Ok::<_, StoreError>(())
+        };
+        store
+            .write(&Permit::granted(), Durability::Full, spoil)
+            .unwrap();
+        let damaged = store
+            .read(&Permit::granted(), |reader| reader.wish("a"))
+            .unwrap_err();
+        assert!(matches!(
+            damaged,
+            StoreError::DamagedValue { what: "wish", .. }
+        ));
+    }
+}

@@ -129,16 +129,15 @@ impl Guard {
             peer = peer.or(Some(of));
             slots.extend(practice.view(text));
         })?;
-        let confirmed = match peer {
-            Some(peer) => self
-                .peer_state(peer)?
-                .last_sync_ms
-                .map(Instant::from_epoch_ms),
+        // Nothing found is knowledge of some age, too.
+        let known = self.peers()?.first().map(|(peer, ..)| *peer);
+        let confirmed = match peer.or(known) {
+            Some(peer) => self.peer_state(peer)?.last_sync_ms,
             None => None,
         };
         Ok(Found {
             slots: ranked(wanted, None, &slots, now),
-            confirmed,
+            confirmed: confirmed.map(Instant::from_epoch_ms),
         })
     }
 

@@ -345,7 +345,7 @@ fn settle(model: &mut Model, wish: &mut Wish) {
 /// What must hold whatever happened.
 fn check(model: &Model, wish: &Wish) {
     let live = model.live();
-    for ((kind, id), _) in &model.records {
+    for (kind, id) in model.records.keys() {
         if kind != "Slot" {
             continue;
         }
