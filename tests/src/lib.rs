@@ -4,6 +4,7 @@ pub mod fake_gate;
 pub mod generate;
 pub mod hand_clock;
 pub mod helios;
+pub mod hostile;
 pub mod http;
 pub mod oracle;
 pub mod scripted;
@@ -13,6 +14,7 @@ pub mod slow_extract;
 pub mod small_clinic;
 pub mod staff;
 pub mod synthea;
+pub mod tls;
 pub mod toy_server;
 pub mod vectors;
 

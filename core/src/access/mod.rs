@@ -19,6 +19,8 @@ mod exchange;
 mod gone;
 mod guard;
 mod history;
+#[cfg(test)]
+pub(crate) mod inspected;
 mod joined;
 mod keys;
 mod note;
@@ -60,8 +62,8 @@ pub use transfer::Importing;
 
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{
-    Committed, CopyWay, Decide, Dropped, EditState, EditView, Gone, HistoryState, Imported,
-    Incoming, Known, Local, Origin, PeerId, PeerSettings, PeerState, Pending, Precondition,
-    PullCursor, Pulled, Record, RecordName, Refused, Reindexed, Round, Saved, SentKind, Standing,
-    Stopped, StoreError, Stretch, Version,
+    Accepted, Committed, CopyWay, Decide, Dropped, EditState, EditView, Going, Gone, HistoryState,
+    Imported, Incoming, Known, Local, Origin, PeerId, PeerSettings, PeerState, Pending,
+    Precondition, PullCursor, Pulled, Record, RecordName, Refused, Reindexed, Round, Saved,
+    SentKind, Standing, Stopped, StoreError, Stretch, Version,
 };

@@ -16,6 +16,8 @@ mod gone;
 mod history;
 mod import;
 mod index;
+#[cfg(test)]
+mod inspected;
 mod interned;
 mod peer_state;
 mod peers;
@@ -33,13 +35,15 @@ mod view;
 
 pub use copy::CopyWay;
 pub(crate) use copy::{Target, with_side_files};
+pub use edits::{Accepted, EditState, Going, Pending, Saved, SentKind};
 pub(crate) use edits::{Author, ChangeFacts, Signs};
-pub use edits::{EditState, Pending, Saved, SentKind};
 pub use error::StoreError;
 pub use exchange::{Decide, EditView, Incoming, Known, Local, Pulled};
 pub use gone::{Dropped, Gone};
 pub use history::Version;
 pub use import::Imported;
+#[cfg(test)]
+pub(crate) use inspected::Inspected;
 pub use peer_state::{HistoryState, PeerState, Round, Standing, Stopped, Stretch};
 pub use peers::{PeerId, PeerSettings, PullCursor};
 pub(crate) use permit::Permit;
