@@ -64,31 +64,6 @@ impl Guard {
         })
     }
 
-    /// What syncing with a server has taught.
-    ///
-    /// # Errors
-    /// [`AccessError`].
-    pub fn peer_state(&self, peer: PeerId) -> Result<PeerState, AccessError> {
-        self.read_for_device(|reader| reader.peer_state(peer))
-    }
-
-    /// Notes what a sync learned about a server.
-    ///
-    /// # Errors
-    /// [`AccessError`].
-    pub fn note_peer_state(
-        &self,
-        peer: PeerId,
-        note: impl FnOnce(&mut PeerState),
-    ) -> Result<(), AccessError> {
-        self.write(Durability::Normal, |tx| {
-            let mut state = tx.peer_state(peer)?;
-            note(&mut state);
-            tx.set_peer_state(peer, &state)
-        })?;
-        Ok(())
-    }
-
     /// How far a type was read.
     ///
     /// # Errors
@@ -109,6 +84,22 @@ impl Guard {
         cursor: &PullCursor,
         decide: Decide,
     ) -> Result<Vec<Pulled>, AccessError> {
+        self.take_page_noting(peer, kind, page, cursor, decide, |_, _| {})
+    }
+
+    /// As [`Guard::take_page`], with what the page taught about the server: `note` gets what became of each record.
+    ///
+    /// # Errors
+    /// As [`Guard::take_page`].
+    pub fn take_page_noting(
+        &self,
+        peer: PeerId,
+        kind: ResourceType,
+        page: &[Resource<'_>],
+        cursor: &PullCursor,
+        decide: Decide,
+        note: impl FnOnce(&mut PeerState, &[Pulled]),
+    ) -> Result<Vec<Pulled>, AccessError> {
         if !page.is_empty() {
             let digest = Digested::of(page.iter().map(Resource::text));
             self.note(AuditKind::Pull, kind.name(), Some(digest), None)?;
@@ -118,8 +109,9 @@ impl Guard {
             let pulled = page
                 .iter()
                 .map(|resource| tx.pull(peer, resource, decide, at))
-                .collect::<Result<_, _>>()?;
+                .collect::<Result<Vec<Pulled>, _>>()?;
             tx.set_pull_cursor(peer, kind, cursor)?;
+            tx.note_peer_state(peer, |state| note(state, &pulled))?;
             Ok::<Vec<Pulled>, StoreError>(pulled)
         })?;
         Ok(pulled)
