@@ -7,6 +7,7 @@ pub mod helios;
 pub mod hostile;
 pub mod http;
 pub mod oracle;
+pub mod scripted;
 pub mod search_parameters;
 pub mod shared_tablet;
 pub mod slow_extract;
