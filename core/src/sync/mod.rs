@@ -6,6 +6,7 @@
 mod capability;
 mod hub;
 mod join;
+mod pace;
 mod plan;
 mod pull;
 mod push;
@@ -14,10 +15,12 @@ mod simulation;
 
 pub use capability::{Capability, probe};
 pub use join::{JoinError, Joined, join};
+pub use pace::{Pace, Went};
 
 use crate::access::{AccessError, BadPolicy, Guard, Missed, PeerId};
 use crate::fhir::ResourceType;
 use crate::net::{NetError, Server};
+use std::time::Duration;
 
 /// What a sync did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -97,6 +100,8 @@ pub enum SyncError {
         doing: &'static str,
         /// Issue codes of its OperationOutcome.
         codes: Option<String>,
+        /// When it wants to be asked again.
+        retry_after: Option<Duration>,
     },
     /// The answer is not what FHIR says.
     #[error("the server's answer to {doing} is not FHIR: {what}")]
@@ -169,6 +174,7 @@ fn failed(answer: &crate::net::Answer, doing: &'static str) -> SyncError {
             status,
             doing,
             codes: crate::fhir::outcome::codes(&answer.text),
+            retry_after: answer.retry_after,
         },
     }
 }
