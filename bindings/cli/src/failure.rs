@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     Access(AccessError),
     #[error(transparent)]
     Sync(#[from] SyncError),
+    #[error("{url}: {error}")]
+    SyncWith { url: String, error: SyncError },
     #[error(transparent)]
     Export(#[from] ExportError),
     #[error(transparent)]
@@ -76,7 +78,10 @@ impl Failure {
             Self::Access(AccessError::Vault(VaultError::NoSuchSlot { .. })) => Some(
                 "  whose slot opens: `pocketchart person switch owner`, or --person ID for one command",
             ),
-            Self::Sync(SyncError::Unauthorized) => Some(
+            Self::SyncWith {
+                error: SyncError::Unauthorized,
+                ..
+            } => Some(
                 "  at the hub: `pocketchart hub enrol`; here: `pocketchart join CODE`. What waits here goes out then",
             ),
             _ => None,
@@ -88,10 +93,18 @@ impl Failure {
             Self::Usage(_) | Self::Net(NetError::BadUrl | NetError::Insecure) => 2,
             Self::Locked(_) | Self::BadSecret(_) | Self::NoKeyring => 3,
             Self::Access(error) | Self::Export(ExportError::Access(error)) => of_access(error),
-            Self::Sync(SyncError::Access(error)) => of_access(error),
+            Self::Sync(SyncError::Access(error))
+            | Self::SyncWith {
+                error: SyncError::Access(error),
+                ..
+            } => of_access(error),
             Self::Join(JoinError::Access(error)) => of_access(error),
             Self::Net(error)
             | Self::Sync(SyncError::Net(error))
+            | Self::SyncWith {
+                error: SyncError::Net(error),
+                ..
+            }
             | Self::Join(JoinError::Net(error) | JoinError::Sync(SyncError::Net(error)))
                 if error.is_offline() =>
             {

@@ -17,27 +17,41 @@ use tokio::runtime::Runtime;
 pub(crate) const WAITS_FOR_A_PERSON: u8 = 4;
 
 pub(crate) fn run(global: &Global, args: &Sync) -> Result<ExitCode, Failure> {
+    if args.watch {
+        return super::watch::run(global, args);
+    }
     let runtime = runtime()?;
     with_session(global, |session| {
         let guard = session.guard()?;
         let mut skipped = 0;
         match &args.url {
-            Some(url) => skipped += sync_named(global, &runtime, &guard, url, args)?,
-            None => {
-                let servers = guard.peers()?;
-                if servers.is_empty() {
-                    let text = "no server is known yet: join a hub with `pocketchart join CODE`, or name a server, as in `pocketchart sync https://...`";
-                    return Err(Failure::Usage(text.into()));
+            Some(url) => {
+                let (peer, known) = named(&runtime, &guard, url, args)?;
+                let synced = runtime.block_on(peer.sync(global, &guard));
+                if matches!(&synced, Err(SyncError::Unauthorized)) {
+                    restore(&guard, &peer, known)?;
                 }
+                let report = synced.map_err(peer.failed())?;
+                skipped += report.skipped;
+                peer.tell(global, &report);
+                super::tidy(&guard)?;
+            }
+            None => {
+                let servers = all(&guard)?;
                 let several = servers.len() > 1;
                 // One that fails does not keep the others waiting.
                 let mut failure = None;
-                for (peer, url, settings) in servers {
-                    match sync_with(global, &runtime, &guard, peer, &url, &settings) {
-                        Ok(n) => skipped += n,
+                for peer in servers {
+                    match runtime.block_on(peer.sync(global, &guard)) {
+                        Ok(report) => {
+                            skipped += report.skipped;
+                            peer.tell(global, &report);
+                            super::tidy(&guard)?;
+                        }
                         Err(error) => {
+                            let error = peer.failed()(error);
                             if several {
-                                eprintln!("pocketchart: {url}: {error}");
+                                eprintln!("pocketchart: {error}");
                             }
                             failure = failure.or(Some(error));
                         }
@@ -50,6 +64,26 @@ pub(crate) fn run(global: &Global, args: &Sync) -> Result<ExitCode, Failure> {
         }
         conclude(&guard, skipped)
     })
+}
+
+/// A server that is known here.
+pub(super) struct Peer {
+    pub(super) id: PeerId,
+    pub(super) url: String,
+    settings: PeerSettings,
+}
+
+/// All servers that are known here; none is an error.
+pub(super) fn all(guard: &Guard) -> Result<Vec<Peer>, Failure> {
+    let known = guard.peers()?;
+    if known.is_empty() {
+        let text = "no server is known yet: join a hub with `pocketchart join CODE`, or name a server, as in `pocketchart sync https://...`";
+        return Err(Failure::Usage(text.into()));
+    }
+    let known = known.into_iter();
+    Ok(known
+        .map(|(id, url, settings)| Peer { id, url, settings })
+        .collect())
 }
 
 /// No further sync alone sends it: somebody has to decide, or to approve its author at the hub.
@@ -88,15 +122,13 @@ fn conclude(guard: &Guard, skipped: u64) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Syncs with the server a person named. It is remembered once it has answered as a FHIR server, and what was known of
-/// it comes back when it does not take the new token.
-fn sync_named(
-    global: &Global,
+/// The server a person named, and how it was known before. It is remembered once it has answered as a FHIR server.
+pub(super) fn named(
     runtime: &Runtime,
     guard: &Guard,
     url: &str,
     args: &Sync,
-) -> Result<u64, Failure> {
+) -> Result<(Peer, Option<PeerSettings>), Failure> {
     let url = Server::new(url, None, None)?.url().to_owned();
     let known = guard
         .peers()?
@@ -122,40 +154,59 @@ fn sync_named(
         settings.patient = Some(id.to_string());
     }
     let server = Server::new(&url, settings.ca_pem.as_deref(), settings.token.as_deref())?;
-    runtime.block_on(probe(&server))?;
-    let peer = guard.remember_peer(&url, &settings)?;
-    let synced = sync_with(global, runtime, guard, peer, &url, &settings);
-    if let (Err(Failure::Sync(SyncError::Unauthorized)), Some(known)) = (&synced, known) {
-        guard.remember_peer(&url, &known)?;
+    // One that was met before may be away just now.
+    if known.as_ref() != Some(&settings) {
+        let asked = runtime.block_on(probe(&server));
+        asked.map_err(|error| Failure::SyncWith {
+            url: url.clone(),
+            error,
+        })?;
     }
-    synced
+    let id = guard.remember_peer(&url, &settings)?;
+    Ok((Peer { id, url, settings }, known))
 }
 
-/// One sync; answers with the number of records that could not be taken.
-fn sync_with(
-    global: &Global,
-    runtime: &Runtime,
+/// What was known of a server comes back when it does not take the new token.
+pub(super) fn restore(
     guard: &Guard,
-    peer: PeerId,
-    url: &str,
-    settings: &PeerSettings,
-) -> Result<u64, Failure> {
-    let server = Server::new(url, settings.ca_pem.as_deref(), settings.token.as_deref())?;
-    let bars = SyncProgress::new(global);
-    let show = |progress| bars.show(progress);
-    let patient = settings.patient.as_deref();
-    let run = SyncRun {
-        guard,
-        server: &server,
-        peer,
-        patient,
-        progress: &show,
-    };
-    let report = runtime.block_on(run.run())?;
-    drop(bars);
-    tell(global, url, &report);
-    super::tidy(guard)?;
-    Ok(report.skipped)
+    peer: &Peer,
+    known: Option<PeerSettings>,
+) -> Result<(), Failure> {
+    if let Some(known) = known {
+        guard.remember_peer(&peer.url, &known)?;
+    }
+    Ok(())
+}
+
+impl Peer {
+    /// One sync.
+    pub(super) async fn sync(&self, global: &Global, guard: &Guard) -> Result<Report, SyncError> {
+        let (ca, token) = (&self.settings.ca_pem, &self.settings.token);
+        let server = Server::new(&self.url, ca.as_deref(), token.as_deref())?;
+        let bars = SyncProgress::new(global);
+        let show = |progress| bars.show(progress);
+        let run = SyncRun {
+            guard,
+            server: &server,
+            peer: self.id,
+            patient: self.settings.patient.as_deref(),
+            progress: &show,
+        };
+        run.run().await
+    }
+
+    /// Says where it failed.
+    pub(super) fn failed(&self) -> impl Fn(SyncError) -> Failure {
+        |error| Failure::SyncWith {
+            url: self.url.clone(),
+            error,
+        }
+    }
+
+    /// Says what a sync did.
+    pub(super) fn tell(&self, global: &Global, report: &Report) {
+        tell(global, &self.url, report);
+    }
 }
 
 fn tell(global: &Global, url: &str, report: &Report) {
