@@ -172,7 +172,21 @@ fn changes_go_out_by_themselves_and_a_hub_that_was_away_gets_them_later() {
 
     assert_eq!(watch.end("-INT"), Some(0), "Ctrl-C is how it ends");
     let status = phone.run(&["status"]);
-    assert!(status.contains("Nothing waits to be sent."), "{status}");
+    for words in [
+        &format!("Syncs with {}: last at 20", of("url")),
+        ", keys agreed by X25519MLKEM768",
+        "Nothing waits to be sent.",
+        "Taken by a server, newest first:",
+        &format!("  Basic/third  by {} as version 1 at 20", of("url")),
+    ] {
+        assert!(status.contains(words), "{status}");
+    }
+    let status: Value = serde_json::from_str(&phone.run(&["--json", "status"])).unwrap();
+    let peer = &status["peers"][0];
+    assert_eq!(peer["url"], of("url"));
+    assert_eq!(peer["group"], "X25519MLKEM768");
+    assert_eq!(peer["busy_until"], Value::Null);
+    assert_eq!(status["accepted"].as_array().unwrap().len(), 3);
     assert_eq!(serving.end("-INT"), Some(0));
 }
 

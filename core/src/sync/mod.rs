@@ -147,6 +147,21 @@ impl SyncRun<'_> {
     /// [`SyncError`]; what was done until then stays done.
     pub async fn run(&self) -> Result<Report, SyncError> {
         let _turn = self.guard.sync_turn().await;
+        let done = self.run_in_turn().await;
+        if let Err(SyncError::Server {
+            retry_after: Some(time),
+            ..
+        }) = &done
+        {
+            let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+            let until = self.guard.now().epoch_ms().saturating_add(ms);
+            self.guard
+                .note_peer_state(self.peer, |state| state.not_before_ms = Some(until))?;
+        }
+        done
+    }
+
+    async fn run_in_turn(&self) -> Result<Report, SyncError> {
         let capability = probe(self.server).await?;
         let mut report = Report::default();
         let hub = match capability.takes_change_records {
@@ -178,6 +193,7 @@ impl SyncRun<'_> {
         let (group, now_ms) = (self.server.group(), self.guard.now().epoch_ms());
         self.guard.note_peer_state(self.peer, |state| {
             state.group = group;
+            state.not_before_ms = None;
             state.last_sync_ms = Some(now_ms);
         })?;
         faults.into_first().map_or(Ok(()), Err)

@@ -74,6 +74,11 @@ impl Pace {
         self.due = now + wait;
     }
 
+    /// The server had asked, before `now`, to be left alone for so long from now on.
+    pub fn leave_alone(&mut self, time: Duration, now: Duration) {
+        self.not_before = self.not_before.max(now + time.min(LONGEST_TOLD));
+    }
+
     /// Something was changed here at `now`. What waits after failures waits on: the change cannot know better.
     pub fn changed(&mut self, now: Duration) {
         if self.failures == 0 {
@@ -169,6 +174,14 @@ mod tests {
         // It may not send us away for a year, and cannot call us at once.
         pace.went(told(u64::MAX), s(5), 0);
         assert_eq!(pace.wait(s(5)), s(3600));
+        let mut pace = Pace::new(MINUTE);
+        pace.leave_alone(s(90), s(5));
+        pace.changed(s(6));
+        assert_eq!(
+            pace.wait(s(6)),
+            s(89),
+            "told in an earlier run of the program"
+        );
         let mut pace = Pace::new(MINUTE);
         pace.went(told(0), s(0), u32::MAX);
         assert_eq!(pace.wait(s(0)), s(2));

@@ -12,6 +12,7 @@ pub(crate) mod policy;
 pub(crate) mod record;
 mod rekey;
 pub(crate) mod search;
+mod servers;
 pub(crate) mod show;
 pub(crate) mod status;
 mod stop;

@@ -101,8 +101,11 @@ impl Watch<'_> {
         let servers = all(guard)?;
         let is_meant = |peer: &&Peer| self.only.as_ref().is_none_or(|url| *url == peer.url);
         for peer in servers.iter().filter(is_meant) {
-            let new = Pace::new(self.interval);
-            let mut pace = self.paces.get(&peer.id).copied().unwrap_or(new);
+            let mut pace = match self.paces.get(&peer.id) {
+                Some(pace) => *pace,
+                None => self.first(guard, peer)?,
+            };
+            self.paces.insert(peer.id, pace);
             if !pace.wait(self.now()).is_zero() {
                 continue;
             }
@@ -139,6 +142,17 @@ impl Watch<'_> {
             self.paces.insert(peer.id, pace);
         }
         Ok(Some(()))
+    }
+
+    /// At once, unless the server wanted to be left alone when it was last met.
+    fn first(&self, guard: &Guard, peer: &Peer) -> Result<Pace, Failure> {
+        let mut pace = Pace::new(self.interval);
+        if let Some(until) = guard.peer_state(peer.id)?.not_before_ms {
+            let ms = until.saturating_sub(guard.now().epoch_ms());
+            let time = Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+            pace.leave_alone(time, self.now());
+        }
+        Ok(pace)
     }
 
     fn tell_failure(&self, failure: &Failure, wait: Duration) {
@@ -184,8 +198,15 @@ fn is_news(report: &Report) -> bool {
         report.refused,
         report.held,
         report.skipped,
+        report.deleted,
+        report.unshared,
+        report.only_here,
     ];
-    counts.iter().any(|n| *n > 0) || report.policy.is_some() || report.missed.is_some()
+    counts.iter().any(|n| *n > 0)
+        || report.policy.is_some()
+        || report.missed.is_some()
+        || report.restored
+        || report.stopped.is_some()
 }
 
 fn chance() -> u32 {
