@@ -174,7 +174,7 @@ async fn one_record_that_is_nested_deep() {
     face.play(move |asked| {
         asked
             .is_search_of("Patient")
-            .then(|| json(200, page(&[deep.clone()], None)))
+            .then(|| json(200, page(std::slice::from_ref(&deep), None)))
     });
     let report = device.sync().await;
     assert_eq!((report.skipped, report.sent), (1, 2));

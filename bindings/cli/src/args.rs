@@ -475,4 +475,10 @@ pub(crate) struct Sync {
     /// Receive the records of this patient (and the directory) only
     #[arg(long, value_name = "ID", requires = "url")]
     pub(crate) patient: Option<String>,
+    /// Go on until Ctrl-C: sync now and then, and soon after each change that another command makes
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Seconds between two syncs
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "watch", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) every: u64,
 }

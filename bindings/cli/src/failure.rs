@@ -23,6 +23,8 @@ pub(crate) enum Failure {
     Access(AccessError),
     #[error(transparent)]
     Sync(#[from] SyncError),
+    #[error("{url}: {error}")]
+    SyncWith { url: String, error: SyncError },
     #[error(transparent)]
     Export(#[from] ExportError),
     #[error(transparent)]
@@ -89,7 +91,10 @@ impl Failure {
             Self::Access(AccessError::NotResolved(NotResolved::Refused(_))) => {
                 Some("  `pocketchart quarantine TYPE/ID`, with --discard or --again")
             }
-            Self::Sync(SyncError::Unauthorized) => Some(
+            Self::SyncWith {
+                error: SyncError::Unauthorized,
+                ..
+            } => Some(
                 "  at the hub: `pocketchart hub enrol`; here: `pocketchart join CODE`. What waits here goes out then",
             ),
             _ => None,
@@ -101,10 +106,18 @@ impl Failure {
             Self::Usage(_) | Self::Net(NetError::BadUrl | NetError::Insecure) => 2,
             Self::Locked(_) | Self::BadSecret(_) | Self::NoKeyring => 3,
             Self::Access(error) | Self::Export(ExportError::Access(error)) => of_access(error),
-            Self::Sync(SyncError::Access(error)) => of_access(error),
+            Self::Sync(SyncError::Access(error))
+            | Self::SyncWith {
+                error: SyncError::Access(error),
+                ..
+            } => of_access(error),
             Self::Join(JoinError::Access(error)) => of_access(error),
             Self::Net(error)
             | Self::Sync(SyncError::Net(error))
+            | Self::SyncWith {
+                error: SyncError::Net(error),
+                ..
+            }
             | Self::Join(JoinError::Net(error) | JoinError::Sync(SyncError::Net(error)))
                 if error.is_offline() =>
             {

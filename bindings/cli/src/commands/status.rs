@@ -1,5 +1,6 @@
 //! `status`: what is in the vault and what waits.
 
+use super::servers::Servers;
 use super::sync::{WAITS_FOR_A_PERSON, needs_a_person};
 use super::with_session;
 use crate::args::Global;
@@ -10,8 +11,13 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 
 pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
-    let status = with_session(global, |session| Ok(session.guard()?.status()?))?;
-    result(global, &words(&status), &object(&status));
+    let (status, servers) = with_session(global, |session| {
+        let guard = session.guard()?;
+        Ok((guard.status()?, Servers::of(&guard)?))
+    })?;
+    let mut object = object(&status);
+    servers.add_to(&mut object);
+    result(global, &words(&status, &servers), &object);
     let for_a_person = status.waiting.iter().any(needs_a_person);
     let lost = status.lost.is_some() || status.missed.is_some();
     Ok(match (for_a_person, lost) {
@@ -21,7 +27,7 @@ pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
     })
 }
 
-fn words(status: &Status) -> String {
+fn words(status: &Status, servers: &Servers) -> String {
     let total: u64 = status.counts.iter().map(|(_, n)| n).sum();
     let mut lines = vec![format!(
         "{} (revision {})",
@@ -31,10 +37,7 @@ fn words(status: &Status) -> String {
     for (kind, n) in &status.counts {
         lines.push(format!("  {:>9}  {kind}", grouped(*n)));
     }
-    match &status.servers[..] {
-        [] => lines.push("No server yet: `pocketchart join CODE` joins a hub, `pocketchart sync https://...` names any.".into()),
-        servers => lines.push(format!("Syncs with {}", servers.join(", "))),
-    }
+    lines.extend(servers.lines());
     if status.waiting.is_empty() && status.waiting_unseen == 0 {
         lines.push("Nothing waits to be sent.".into());
     } else {
@@ -60,6 +63,7 @@ fn words(status: &Status) -> String {
             grouped(status.waiting_unseen)
         ));
     }
+    lines.extend(servers.accepted_lines());
     lines.extend(status.lost.map(|lost| format!("WARNING: {lost}")));
     lines.extend(status.missed.map(|missed| format!("WARNING: {missed}")));
     lines.join("\n")
