@@ -21,11 +21,11 @@ pub struct Bundle<'a> {
 }
 
 #[derive(Debug, Deserialize)]
-struct Link<'a> {
+pub(super) struct Link<'a> {
     #[serde(borrow, default)]
-    relation: Cow<'a, str>,
+    pub(super) relation: Cow<'a, str>,
     #[serde(borrow, default)]
-    url: Cow<'a, str>,
+    pub(super) url: Cow<'a, str>,
 }
 
 /// One entry.
@@ -88,6 +88,9 @@ pub struct Response<'a> {
     /// `W/"2"`, or on some servers a bare `2`.
     #[serde(borrow, default)]
     pub etag: Option<Cow<'a, str>>,
+    /// When the version was made.
+    #[serde(rename = "lastModified", borrow, default)]
+    pub last_modified: Option<Cow<'a, str>>,
 }
 
 /// Why an entry is in a search result.
@@ -102,7 +105,11 @@ impl<'a> Bundle<'a> {
     /// Reads a Bundle. `None` when the text is no Bundle at all, whatever its Content-Type said.
     pub fn parse(text: &'a str) -> Option<Self> {
         let bundle: Self = serde_json::from_str(text).ok()?;
-        (bundle.resource_type == "Bundle").then_some(bundle)
+        bundle.is_one().then_some(bundle)
+    }
+
+    pub(super) fn is_one(&self) -> bool {
+        self.resource_type == "Bundle"
     }
 
     /// The url of the link with this relation, verbatim.

@@ -4,6 +4,7 @@
 //! that `1.00`, key order, white space and unknown elements come back as they went in.
 
 pub mod bundle;
+pub mod bundle_stream;
 pub mod compartment;
 pub mod content;
 pub mod extract;
@@ -24,6 +25,7 @@ pub mod search;
 pub mod strict;
 pub mod summary;
 mod types;
+pub(crate) mod walk;
 
 pub use id::ResourceId;
 pub use instant::Instant;

@@ -1,7 +1,7 @@
 //! Requests and answers over HTTP and TLS.
 
 use super::NetError;
-use super::exchange::{Exchange, Head, PipedBody};
+use super::exchange::Exchange;
 use super::wire::{Doing, Method, Reply, Request, Target, Wire};
 use crate::crypto::SecretText;
 use crate::fhir::{Instant, bundle, marks};
@@ -10,11 +10,25 @@ use reqwest::{Client, RequestBuilder, Url};
 use rustls::ClientConfig;
 use std::time::Duration;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two pieces of an answer, so that a slow line is not an error but a silent one is.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
-/// For a whole answer: a line that drips must not keep a vault open for hours.
-const WHOLE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// How long a server is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For a connection, TLS included.
+    pub connect: Duration,
+    /// Between two pieces of an answer, so that a slow line is not an error but a silent one is.
+    pub silence: Duration,
+    /// For a whole answer: a line that drips must not keep a vault open for hours.
+    pub whole: Duration,
+}
+
+impl Patience {
+    /// For people who wait.
+    pub const USUAL: Self = Self {
+        connect: Duration::from_secs(10),
+        silence: Duration::from_secs(60),
+        whole: Duration::from_secs(15 * 60),
+    };
+}
 
 /// A server that is reached over HTTP.
 pub(super) struct HttpWire {
@@ -29,13 +43,14 @@ impl HttpWire {
         base: Url,
         tls: ClientConfig,
         token: Option<SecretText>,
+        patience: Patience,
     ) -> Result<Self, NetError> {
         if token.as_ref().is_some_and(|token| bearer(token).is_err()) {
             return Err(NetError::BadToken);
         }
         let url = base.as_str().trim_end_matches('/').to_owned();
         Ok(Self {
-            client: client(tls)?,
+            client: client(tls, patience)?,
             base,
             url,
             token,
@@ -108,23 +123,18 @@ impl Wire for HttpWire {
 
     fn send(&self, request: Request) -> Doing<'_, Result<Reply, NetError>> {
         let prepared = self.prepared(request);
-        let begin = |sent: RequestBuilder| {
-            Exchange::start(async move { sent.send().await.map_err(|e| NetError::of(&e)) })
+        let begin = || {
+            prepared.map(|sent| {
+                Exchange::start(async move { sent.send().await.map_err(|e| NetError::of(&e)) })
+            })
         };
         // Called outside a runtime it begins with the first poll, which is inside one.
-        let begun = tokio::runtime::Handle::try_current().is_ok();
-        let prepared = prepared.map(|sent| match begun {
-            true => Begun::Yes(begin(sent)),
-            false => Begun::Not(sent),
-        });
-        Box::pin(async move {
-            let exchange = match prepared? {
-                Begun::Yes(exchange) => exchange,
-                Begun::Not(sent) => begin(sent),
-            };
-            let (head, body) = exchange.head().await?;
-            reply(&head, body)
-        })
+        if tokio::runtime::Handle::try_current().is_ok() {
+            let begun = begin();
+            Box::pin(async move { reply(begun?).await })
+        } else {
+            Box::pin(async move { reply(begin()?).await })
+        }
     }
 
     fn pause(&self, time: Duration) -> Doing<'_, ()> {
@@ -132,12 +142,8 @@ impl Wire for HttpWire {
     }
 }
 
-enum Begun {
-    Yes(Exchange),
-    Not(RequestBuilder),
-}
-
-fn reply(head: &Head, body: PipedBody) -> Result<Reply, NetError> {
+async fn reply(exchange: Exchange) -> Result<Reply, NetError> {
+    let (head, body) = exchange.head().await?;
     if (300..400).contains(&head.status) && head.status != 304 {
         return Err(NetError::Redirect);
     }
@@ -194,13 +200,15 @@ pub(super) fn base_of(base: &str) -> Result<Url, NetError> {
     Ok(url)
 }
 
-fn client(tls: ClientConfig) -> Result<Client, NetError> {
+/// HTTP/1.1: a sync reads one answer at a time, and over HTTP/2 a server in the field gave half as much (ADR 0017).
+fn client(tls: ClientConfig, patience: Patience) -> Result<Client, NetError> {
     Client::builder()
         .tls_backend_preconfigured(tls)
+        .http1_only()
         .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
-        .timeout(WHOLE_TIMEOUT)
+        .connect_timeout(patience.connect)
+        .read_timeout(patience.silence)
+        .timeout(patience.whole)
         .user_agent(concat!("pocketchart/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
         .build()

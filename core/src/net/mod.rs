@@ -9,8 +9,9 @@ mod tls;
 mod wire;
 
 pub use error::NetError;
+pub use http::Patience;
 pub use server::{Answer, Server};
 pub use wire::{Body, Doing, Method, Reply, Request, Target, Wire};
 
-/// Longest answer that is read whole: a page, unpacked.
-const MAX_ANSWER_BYTES: usize = 128 * 1024 * 1024;
+/// Longest answer that is read: a page, unpacked.
+pub const MAX_ANSWER_BYTES: usize = 128 * 1024 * 1024;

@@ -1,6 +1,6 @@
 //! One FHIR server and the requests we make of it.
 
-use super::http::{self, HttpWire};
+use super::http::{self, HttpWire, Patience};
 use super::pin::PinnedAuthority;
 use super::wire::{Doing, Reply, Request, Wire};
 use super::{NetError, tls};
@@ -41,9 +41,22 @@ impl Server {
     /// # Errors
     /// [`NetError`] about the address, the certificate or the token.
     pub fn new(base: &str, ca_pem: Option<&str>, token: Option<&str>) -> Result<Self, NetError> {
+        Self::with_patience(base, ca_pem, token, Patience::USUAL)
+    }
+
+    /// As [`Server::new`], waiting longer or less long.
+    ///
+    /// # Errors
+    /// As [`Server::new`].
+    pub fn with_patience(
+        base: &str,
+        ca_pem: Option<&str>,
+        token: Option<&str>,
+        patience: Patience,
+    ) -> Result<Self, NetError> {
         let base = http::base_of(base)?;
         let token = token.map(|token| SecretText::new(token.trim().to_owned()));
-        let wire = HttpWire::new(base, tls::client(ca_pem)?, token)?;
+        let wire = HttpWire::new(base, tls::client(ca_pem)?, token, patience)?;
         Ok(Self::over(Arc::new(wire)))
     }
 
@@ -58,7 +71,12 @@ impl Server {
             return Err(NetError::Insecure);
         }
         let authority = Arc::new(PinnedAuthority::new(ca_sha256, tls::provider()));
-        let wire = HttpWire::new(base, tls::pinned(Arc::clone(&authority))?, None)?;
+        let wire = HttpWire::new(
+            base,
+            tls::pinned(Arc::clone(&authority))?,
+            None,
+            Patience::USUAL,
+        )?;
         Ok(Self {
             wire: Arc::new(wire),
             pinned: Some(authority),

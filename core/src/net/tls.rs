@@ -58,6 +58,6 @@ fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, NetError> {
 }
 
 fn finished(mut config: ClientConfig) -> ClientConfig {
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config
 }

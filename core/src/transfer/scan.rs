@@ -3,7 +3,8 @@
 //! A Bundle may be larger than memory, so nothing here holds more than the value at hand. Brackets and strings are all
 //! that is looked at: a piece that was cut out is checked by whoever reads it. Nothing recurses, whatever the nesting.
 
-use memchr::{memchr_iter, memchr2, memrchr};
+use crate::fhir::walk::{Walk, is_space, over_literal};
+use memchr::{memchr_iter, memrchr};
 use std::io::{self, BufRead};
 
 /// Walks over JSON text.
@@ -160,10 +161,7 @@ impl<R: BufRead> Scanner<R> {
                 };
             }
             let (taken, ended) = if is_literal {
-                let end = buffer
-                    .iter()
-                    .position(|b| is_space(*b) || matches!(b, b',' | b'}' | b']'));
-                (end.unwrap_or(buffer.len()), end.is_some())
+                over_literal(buffer)
             } else {
                 walk.over(buffer)
             };
@@ -256,54 +254,6 @@ fn filled<R: BufRead>(reader: &mut R) -> io::Result<&[u8]> {
         }
     }
     reader.fill_buf()
-}
-
-/// Where a walk over a string, object or array stands.
-#[derive(Default)]
-struct Walk {
-    depth: u64,
-    in_string: bool,
-    /// The byte before was a backslash.
-    escaped: bool,
-}
-
-impl Walk {
-    /// How many bytes of `buffer` belong to the value, and whether it ends there.
-    fn over(&mut self, buffer: &[u8]) -> (usize, bool) {
-        let mut at = 0;
-        while at < buffer.len() {
-            if self.escaped {
-                self.escaped = false;
-                at += 1;
-            } else if self.in_string {
-                let Some(found) = memchr2(b'"', b'\\', &buffer[at..]) else {
-                    return (buffer.len(), false);
-                };
-                at += found + 1;
-                self.escaped = buffer[at - 1] == b'\\';
-                self.in_string = self.escaped;
-                if !self.in_string && self.depth == 0 {
-                    return (at, true);
-                }
-            } else {
-                match buffer[at] {
-                    b'"' => self.in_string = true,
-                    b'{' | b'[' => self.depth += 1,
-                    b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-                    _ => {}
-                }
-                at += 1;
-                if self.depth == 0 && !self.in_string {
-                    return (at, true);
-                }
-            }
-        }
-        (at, false)
-    }
-}
-
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 #[cfg(test)]
