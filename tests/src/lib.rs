@@ -5,8 +5,10 @@ pub mod fake_gate;
 pub mod generate;
 pub mod hand_clock;
 pub mod helios;
+pub mod hostile;
 pub mod http;
 pub mod oracle;
+pub mod scripted;
 pub mod search_parameters;
 pub mod served;
 pub mod shared_tablet;
@@ -14,6 +16,7 @@ pub mod slow_extract;
 pub mod small_clinic;
 pub mod staff;
 pub mod synthea;
+pub mod tls;
 pub mod vectors;
 
 use pocketchart_core::access::{

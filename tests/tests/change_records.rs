@@ -95,7 +95,7 @@ async fn with_a_nurse_logged_in_a_physicians_waiting_change_is_the_physicians() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_authors_of_one_record_both_stand_for_it() {
+async fn two_authors_of_one_record_each_write_what_they_wrote() {
     let hub = TestHub::start().await;
     let tablet = in_hands(staffed(&hub).await, PHYSICIAN).await;
     tablet.put(&observation("a", "p", "1"));
@@ -103,18 +103,48 @@ async fn two_authors_of_one_record_both_stand_for_it() {
     tablet.put(&observation("a", "p", "2"));
     tablet.put(&observation("a", "p", "3"));
     let pending = tablet.guard.pending(None).unwrap();
-    assert_eq!((pending[0].changes, pending[0].records.len()), (3, 2));
-    tablet.sync().await;
-    // One of the two is not enough.
-    hub.approve_members(&STAFF[..1]).await;
+    assert_eq!(pending[0].changes, 3);
+    assert_eq!(pending[0].authors, [PHYSICIAN, NURSE]);
+    assert!(
+        pending[0]
+            .going
+            .text
+            .as_ref()
+            .unwrap()
+            .contains("\"value\":1}")
+    );
+    assert!(pending[0].mine.as_ref().unwrap().contains("\"value\":3}"));
     assert_eq!(tablet.sync().await.held, 1);
+    let people = || -> Vec<String> {
+        let writers = writers(&hub, "Observation/a").into_iter();
+        writers.map(|w| w.0).collect()
+    };
+    // The first of the two is approved: their turn goes, the other's waits.
+    let first: Vec<_> = STAFF
+        .iter()
+        .filter(|(who, _)| *who == PHYSICIAN)
+        .cloned()
+        .collect();
+    hub.approve_members(&first).await;
+    let report = tablet.sync().await;
+    assert_eq!((report.sent, report.held), (1, 1));
+    assert_eq!(people(), [PHYSICIAN]);
     hub.approve_members(&STAFF).await;
     assert_eq!(tablet.sync().await.sent, 1);
-    let people: Vec<String> = writers(&hub, "Observation/a")
-        .into_iter()
-        .map(|w| w.0)
-        .collect();
-    assert_eq!(people, [PHYSICIAN, NURSE]);
+    assert_eq!(people(), [PHYSICIAN, NURSE]);
+    let versions = hub.client().get("Observation/a/_history/1").await.unwrap();
+    assert!(
+        versions.text.contains("\"value\":1}"),
+        "the physician's exact words"
+    );
+    assert_eq!(
+        hub.client()
+            .get("Observation/a/_history/3")
+            .await
+            .unwrap()
+            .status,
+        404
+    );
     assert!(
         tablet
             .text("Observation/a")
@@ -123,7 +153,8 @@ async fn two_authors_of_one_record_both_stand_for_it() {
     );
 }
 
-/// A nurse may change a telephone number and not a birth date, whoever's birth date waits beside it.
+/// A nurse may change a telephone number and not a birth date, whoever's birth date waits beside it; and in the same push
+/// each of them is judged for what they changed themselves.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_writes_with_the_rights_of_whose_change_waits() {
     let hub = TestHub::start().await;
@@ -140,16 +171,15 @@ async fn nobody_writes_with_the_rights_of_whose_change_waits() {
     let text = tablet.text("Patient/p").unwrap();
     tablet.put(&text.replace("\"1\"}]", "\"2\"}]"));
     let report = tablet.sync().await;
-    assert_eq!((report.sent, report.refused), (0, 1));
-    // Nothing is lost, and who may write all of it saves it as theirs.
-    let tablet = in_hands(tablet, PHYSICIAN).await;
-    let text = tablet.text("Patient/p").unwrap();
-    assert!(text.contains("2001") && text.contains("\"2\"}]"));
-    tablet.put(&text);
-    let report = tablet.sync().await;
-    assert_eq!((report.sent, report.refused), (1, 0));
-    let last = writers(&hub, "Patient/p").pop().unwrap();
-    assert_eq!(last.0, PHYSICIAN);
+    assert_eq!((report.sent, report.refused), (2, 0));
+    let people: Vec<String> = writers(&hub, "Patient/p")
+        .into_iter()
+        .map(|w| w.0)
+        .collect();
+    assert_eq!(people[people.len() - 2..], [PHYSICIAN, NURSE]);
+    // On the device the nurse could not even have written it.
+    let text = tablet.text("Patient/p").unwrap().replace("2001", "2002");
+    assert!(tablet.guard.put(&resource(&text)).is_err());
 }
 
 /// What is written while an earlier change is under way does not know its version yet; it names that change instead.
@@ -169,7 +199,7 @@ async fn what_is_written_during_a_push_is_taken_on_top_of_it() {
             let one = &bundle[0];
             let (mine, base) = (one.mine.as_deref().unwrap(), one.base_version.as_deref());
             let path = one.name.reference.to_string();
-            let change = one.records.join(",");
+            let change = one.going.record.clone().unwrap();
             let sent = tablet.server.put_signed(&path, mine, base, Some(&change));
             assert_eq!(sent.await.unwrap().status, 200);
         }
@@ -510,7 +540,7 @@ async fn another_server_sees_nothing_of_it() {
     }
     let signed = |guard: &Guard| {
         let pending = guard.pending(None).unwrap();
-        pending.iter().all(|one| one.records.len() == 1)
+        pending.iter().all(|one| one.going.record.is_some())
     };
     assert!(signed(&tablet.guard));
     let _ = tablet.try_sync().await;

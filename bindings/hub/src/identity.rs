@@ -4,6 +4,7 @@ use crate::HubError;
 use pocketchart_core::access::Guard;
 use pocketchart_core::clock::{Clock, SystemClock};
 use pocketchart_core::fhir::Instant;
+use pocketchart_core::net::crypto_provider;
 use pocketchart_core::rng;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -104,11 +105,10 @@ impl Identity {
         // The authority goes along: a device that joins compares it with its code.
         let chain = vec![cert.der().clone(), self.ca_der()?];
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let mut config =
-            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-                .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-                .map_err(|_| HubError::Identity)?;
+        let mut config = ServerConfig::builder_with_provider(Arc::new(crypto_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(|_| HubError::Identity)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }

@@ -10,7 +10,8 @@ use super::policy::VaultAction;
 use super::{AccessError, Guard};
 use crate::fhir::{Resource, ResourceType};
 use crate::store::{
-    Decide, Durability, PeerId, PeerSettings, Pending, PullCursor, Pulled, RecordName, StoreError,
+    Accepted, Decide, Durability, PeerId, PeerSettings, Pending, PullCursor, Pulled, RecordName,
+    StoreError,
 };
 
 impl Guard {
@@ -86,10 +87,11 @@ impl Guard {
             let digest = Digested::of(page.iter().map(Resource::text));
             self.note(AuditKind::Pull, kind.name(), Some(digest), None)?;
         }
+        let at = self.shared.clock.now();
         let (pulled, _) = self.write(Durability::Normal, |tx| {
             let pulled = page
                 .iter()
-                .map(|resource| tx.pull(peer, resource, decide))
+                .map(|resource| tx.pull(peer, resource, decide, at))
                 .collect::<Result<_, _>>()?;
             tx.set_pull_cursor(peer, kind, cursor)?;
             Ok::<Vec<Pulled>, StoreError>(pulled)
@@ -97,13 +99,14 @@ impl Guard {
         Ok(pulled)
     }
 
-    /// Local changes with their content, oldest first: of one server, or of all; those that this person may read.
+    /// Local changes with their content, oldest first: of one server, or of all; those that this person may read, and
+    /// those that this person made.
     /// [`Guard::status`] names them without.
     ///
     /// # Errors
     /// [`AccessError`].
     pub fn pending(&self, peer: Option<PeerId>) -> Result<Vec<Pending>, AccessError> {
-        let all = self.read(|reader| reader.pending_seen(peer))?;
+        let all = self.read(|reader| reader.pending_seen(peer, self.actor.person.id()))?;
         if !all.is_empty() {
             let texts = all
                 .iter()
@@ -118,12 +121,36 @@ impl Guard {
         Ok(all)
     }
 
+    /// What servers took of what was changed here, newest first: one line for each record that this person may read.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn accepted(&self, limit: usize) -> Result<Vec<Accepted>, AccessError> {
+        self.read(|reader| reader.accepted(limit))
+    }
+
     /// All that waits for a server, to be sent to it and to nobody else.
     ///
     /// # Errors
     /// [`AccessError`].
     pub(crate) fn outgoing(&self, peer: PeerId) -> Result<Vec<Pending>, AccessError> {
         self.read_for_device(|reader| reader.pending(Some(peer)))
+    }
+
+    /// Settles what would change nothing on the server: each write makes a version there, even then.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub(crate) fn drop_no_ops(&self, peer: PeerId) -> Result<(), AccessError> {
+        let mut idle = self.outgoing(peer)?;
+        idle.retain(Pending::is_no_op);
+        if idle.is_empty() {
+            return Ok(());
+        }
+        self.write(Durability::Full, |tx| {
+            idle.iter().try_for_each(|pending| tx.settle_no_op(pending))
+        })?;
+        Ok(())
     }
 
     /// Keeps exactly what is about to be sent, before it is sent. Answers for each change whether it may be sent: one
@@ -134,7 +161,7 @@ impl Guard {
     pub fn mark_sent(&self, bundle: &[Pending]) -> Result<Vec<bool>, AccessError> {
         let texts = bundle
             .iter()
-            .map(|pending| pending.mine.as_deref().unwrap_or_default());
+            .map(|pending| pending.going.text.as_deref().unwrap_or_default());
         let what = match bundle {
             [one] => one.name.reference.to_string(),
             _ => String::new(),
@@ -154,10 +181,11 @@ impl Guard {
     /// # Errors
     /// [`AccessError`]; then the changes still wait, and the server is asked again.
     pub fn settle_puts(&self, answers: &[(RecordName, Resource<'_>)]) -> Result<(), AccessError> {
+        let at = self.shared.clock.now();
         self.write(Durability::Full, |tx| {
             answers
                 .iter()
-                .try_for_each(|(name, answer)| tx.settle_put(name, answer))
+                .try_for_each(|(name, answer)| tx.settle_put(name, answer, at))
         })?;
         Ok(())
     }
@@ -167,7 +195,8 @@ impl Guard {
     /// # Errors
     /// [`AccessError`].
     pub fn settle_delete(&self, name: &RecordName) -> Result<(), AccessError> {
-        self.write(Durability::Full, |tx| tx.settle_delete(name))?;
+        let at = self.shared.clock.now();
+        self.write(Durability::Full, |tx| tx.settle_delete(name, at))?;
         Ok(())
     }
 

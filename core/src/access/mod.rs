@@ -18,6 +18,8 @@ mod error;
 mod exchange;
 mod guard;
 mod history;
+#[cfg(test)]
+pub(crate) mod inspected;
 mod joined;
 mod keys;
 mod note;
@@ -59,7 +61,7 @@ pub use transfer::Importing;
 
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{
-    Committed, CopyWay, Decide, EditState, EditView, Imported, Incoming, Known, Local, Origin,
-    PeerId, PeerSettings, Pending, Precondition, PullCursor, Pulled, Record, RecordName, Refused,
-    Reindexed, Saved, SentKind, StoreError, Version,
+    Accepted, Committed, CopyWay, Decide, EditState, EditView, Going, Imported, Incoming, Known,
+    Local, Origin, PeerId, PeerSettings, Pending, Precondition, PullCursor, Pulled, Record,
+    RecordName, Refused, Reindexed, Saved, SentKind, StoreError, Version,
 };

@@ -162,7 +162,8 @@ impl Guard {
         Ok(saved.into_iter().next().unwrap_or(Saved::Unchanged))
     }
 
-    /// As [`Guard::put`], for records that belong together, such as an Appointment and its Slot: all of them, or none.
+    /// As [`Guard::put`], for records that belong together, such as an Appointment and its Slot: all of them, or none, and
+    /// in one transaction for their server too.
     ///
     /// # Errors
     /// [`AccessError`]; then nothing was stored.
@@ -195,8 +196,12 @@ impl Guard {
                     .judge(tx, false, &wishes)
                     .map_err(|(_, error)| error)?;
                 let mut saved = Vec::with_capacity(resources.len());
+                let together = ids.first().filter(|_| ids.len() > 1);
                 for ((wish, resource), id) in wishes.iter().zip(resources).zip(&ids) {
-                    let author = guard.author(id, signer.as_ref());
+                    let author = Author {
+                        together: together.map(String::as_str),
+                        ..guard.author(id, signer.as_ref())
+                    };
                     saved.push(tx.put_local(wish.name.peer, resource, author)?);
                 }
                 Ok::<_, AccessError>(saved)
@@ -240,6 +245,7 @@ impl Guard {
             person: self.actor.person.id(),
             change_id,
             at_ms: self.shared.clock.now().epoch_ms(),
+            together: None,
         }
     }
 

@@ -1,7 +1,6 @@
 //! How a vault is doing.
 
 use super::audit::AuditKind;
-use super::change::ChangeRecord;
 use super::policy::VaultAction;
 use super::{AccessError, Guard, LostChanges, Missed, Person};
 use crate::fhir::{Instant, Resource, ResourceType};
@@ -17,7 +16,7 @@ pub struct Status {
     pub revision: i64,
     /// Base URLs of the servers.
     pub servers: Vec<String>,
-    /// Local changes that wait, oldest first, of records that this person may read.
+    /// Local changes that wait, oldest first: of records that this person may read, and those that this person made.
     pub waiting: Vec<Waiting>,
     /// How many more records have changes that wait.
     pub waiting_unseen: u64,
@@ -70,16 +69,9 @@ impl From<Pending> for Waiting {
             deleted: pending.mine.is_none(),
             sent: pending.sent.is_some(),
             refusal: pending.refusal,
-            authors: authors_of(&pending.records),
+            authors: pending.authors.into_iter().map(Person::new).collect(),
         }
     }
-}
-
-fn authors_of(records: &[String]) -> Vec<Person> {
-    let signed = records
-        .iter()
-        .filter_map(|it| ChangeRecord::verify(it).ok());
-    signed.map(|record| Person::new(record.author)).collect()
 }
 
 impl Guard {
@@ -91,7 +83,7 @@ impl Guard {
         let (lost, missed) = (self.lost_changes()?, self.missed());
         let all = self.read_for_device(|reader| reader.waiting())?;
         self.read(|reader| {
-            let waiting = reader.pending_seen(None)?;
+            let waiting = reader.pending_seen(None, self.actor.person.id())?;
             let seen = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
             Ok::<_, StoreError>(Status {
                 counts: reader.counts()?,

@@ -15,6 +15,7 @@ pub mod instant;
 pub mod json;
 pub mod links;
 pub mod marks;
+pub mod merge;
 pub mod meta;
 pub mod outcome;
 pub mod params;

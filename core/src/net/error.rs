@@ -21,6 +21,11 @@ pub enum NetError {
     /// The server's certificate is not trusted.
     #[error("the server's certificate is not trusted: {0}")]
     Untrusted(&'static str),
+    /// No TLS that both sides know, or what listens there speaks something else.
+    #[error(
+        "no secure connection could be agreed with the server (it must speak TLS 1.2 or newer)"
+    )]
+    NoCommonTls,
     /// No connection, or it broke.
     #[error("the server cannot be reached")]
     Offline,
@@ -30,8 +35,11 @@ pub enum NetError {
     /// The connection broke before the answer was whole, or what came cannot be unpacked.
     #[error("the server's answer broke off")]
     CutOff,
-    /// The answer is longer than anything a FHIR page may be.
-    #[error("the server's answer is longer than {} MiB", super::MAX_ANSWER_BYTES / 1024 / 1024)]
+    /// The answer is longer than anything it may be.
+    #[error(
+        "the server's answer is too long (a page may have {} MiB, anything else {})",
+        super::MAX_ANSWER_BYTES / 1024 / 1024, super::MAX_WHOLE_BYTES / 1024 / 1024
+    )]
     TooLarge,
     /// The answer is not UTF-8.
     #[error("the server's answer is not UTF-8 text")]
@@ -67,6 +75,7 @@ impl NetError {
     }
 
     fn of_tls(error: &rustls::Error) -> Self {
+        use rustls::AlertDescription as A;
         use rustls::CertificateError as C;
         match error {
             rustls::Error::InvalidCertificate(certificate) => Self::Untrusted(match certificate {
@@ -79,9 +88,19 @@ impl NetError {
                 C::Revoked => "it was revoked",
                 _ => "it is not valid",
             }),
+            rustls::Error::PeerIncompatible(_)
+            | rustls::Error::InvalidMessage(_)
+            | rustls::Error::AlertReceived(
+                A::ProtocolVersion | A::HandshakeFailure | A::InsufficientSecurity,
+            ) => Self::NoCommonTls,
             _ => Self::Offline,
         }
     }
+}
+
+/// The connection ended or stayed silent; nobody said anything wrong.
+pub(super) fn has_no_tls_cause(error: &reqwest::Error) -> bool {
+    tls_cause(error).is_none()
 }
 
 /// The TLS error somewhere below `error`. An `io::Error` hides what it wraps from `source`.

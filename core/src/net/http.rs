@@ -1,13 +1,16 @@
 //! Requests and answers over HTTP and TLS.
 
-use super::NetError;
 use super::exchange::Exchange;
+use super::handshakes::Handshakes;
+use super::tls::Tls;
 use super::wire::{Doing, Method, Reply, Request, Target, Wire};
+use super::{NetError, error};
 use crate::crypto::SecretText;
 use crate::fhir::{Instant, bundle, marks};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, RequestBuilder, Url};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use rustls::ClientConfig;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a server is waited for.
@@ -36,12 +39,13 @@ pub(super) struct HttpWire {
     base: Url,
     url: String,
     token: Option<SecretText>,
+    handshakes: Arc<Handshakes>,
 }
 
 impl HttpWire {
     pub(super) fn new(
         base: Url,
-        tls: ClientConfig,
+        tls: Tls,
         token: Option<SecretText>,
         patience: Patience,
     ) -> Result<Self, NetError> {
@@ -50,10 +54,11 @@ impl HttpWire {
         }
         let url = base.as_str().trim_end_matches('/').to_owned();
         Ok(Self {
-            client: client(tls, patience)?,
+            client: client(tls.config, patience)?,
             base,
             url,
             token,
+            handshakes: tls.handshakes,
         })
     }
 
@@ -123,11 +128,8 @@ impl Wire for HttpWire {
 
     fn send(&self, request: Request) -> Doing<'_, Result<Reply, NetError>> {
         let prepared = self.prepared(request);
-        let begin = || {
-            prepared.map(|sent| {
-                Exchange::start(async move { sent.send().await.map_err(|e| NetError::of(&e)) })
-            })
-        };
+        let handshakes = Arc::clone(&self.handshakes);
+        let begin = || prepared.map(|sent| Exchange::start(answered(sent, handshakes)));
         // Called outside a runtime it begins with the first poll, which is inside one.
         if tokio::runtime::Handle::try_current().is_ok() {
             let begun = begin();
@@ -137,8 +139,39 @@ impl Wire for HttpWire {
         }
     }
 
+    fn group(&self) -> Option<String> {
+        self.handshakes.group()
+    }
+
     fn pause(&self, time: Duration) -> Doing<'_, ()> {
         Box::pin(tokio::time::sleep(time))
+    }
+}
+
+/// Waits for the head of the answer. Old machines on the way drop connections whose first message is longer than they
+/// know: it is made once more with a short one. Nothing of the request was sent by then.
+async fn answered(
+    request: RequestBuilder,
+    handshakes: Arc<Handshakes>,
+) -> Result<Response, NetError> {
+    let again = request.try_clone();
+    let before = handshakes.count();
+    let error = match request.send().await {
+        Ok(response) => return Ok(response),
+        Err(error) => error,
+    };
+    let is_cut = error.is_connect() && error::has_no_tls_cause(&error);
+    match again {
+        Some(again) if is_cut && handshakes.were_not_answered(before) => {
+            handshakes.begin_short(true);
+            let answer = again.send().await;
+            if answer.as_ref().is_err_and(reqwest::Error::is_connect) {
+                // It was not that.
+                handshakes.begin_short(false);
+            }
+            answer.map_err(|e| NetError::of(&e))
+        }
+        _ => Err(NetError::of(&error)),
     }
 }
 

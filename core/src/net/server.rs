@@ -70,7 +70,10 @@ impl Server {
         if base.scheme() != "https" {
             return Err(NetError::Insecure);
         }
-        let authority = Arc::new(PinnedAuthority::new(ca_sha256, tls::provider()));
+        let authority = Arc::new(PinnedAuthority::new(
+            ca_sha256,
+            Arc::new(tls::crypto_provider()),
+        ));
         let wire = HttpWire::new(
             base,
             tls::pinned(Arc::clone(&authority))?,

@@ -4,15 +4,25 @@
 //! on Android.
 
 use super::NetError;
+use super::handshakes::{Handshakes, Watched};
+use super::key_exchange::X25519_ML_KEM_768;
 use super::pin::PinnedAuthority;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{Resumption, Tls12Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
+use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 
-/// TLS 1.3 and 1.2 with ring; `ca_pem` adds the operator's authorities.
-pub(super) fn client(ca_pem: Option<&str>) -> Result<ClientConfig, NetError> {
+/// A configuration, and what its handshakes come to.
+pub(super) struct Tls {
+    pub(super) config: ClientConfig,
+    pub(super) handshakes: Arc<Handshakes>,
+}
+
+/// TLS 1.3 and 1.2; `ca_pem` adds the operator's authorities.
+pub(super) fn client(ca_pem: Option<&str>) -> Result<Tls, NetError> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
@@ -29,35 +39,39 @@ pub(super) fn client(ca_pem: Option<&str>) -> Result<ClientConfig, NetError> {
             return Err(NetError::BadCertificate);
         }
     }
-    Ok(finished(
-        builder()?
-            .with_root_certificates(roots)
-            .with_no_client_auth(),
-    ))
+    let provider = Arc::new(crypto_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(&provider))
+        .build()
+        .map_err(|_| NetError::BadCertificate)?;
+    trusting(verifier, provider)
 }
 
 /// As [`client`], trusting one authority and nobody else.
-pub(super) fn pinned(authority: Arc<PinnedAuthority>) -> Result<ClientConfig, NetError> {
-    let builder = builder()?.dangerous();
-    Ok(finished(
-        builder
-            .with_custom_certificate_verifier(authority)
-            .with_no_client_auth(),
-    ))
+pub(super) fn pinned(authority: Arc<PinnedAuthority>) -> Result<Tls, NetError> {
+    trusting(authority, Arc::new(crypto_provider()))
 }
 
-/// What does the cryptography.
-pub(super) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
+/// What does the cryptography, here and in the hub: ring, and X25519MLKEM768 before its own groups.
+pub fn crypto_provider() -> CryptoProvider {
+    let mut provider = rustls::crypto::ring::default_provider();
+    provider.kx_groups.insert(0, X25519_ML_KEM_768);
+    provider
 }
 
-fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, NetError> {
-    ClientConfig::builder_with_provider(provider())
+fn trusting(
+    verifier: Arc<dyn ServerCertVerifier>,
+    provider: Arc<CryptoProvider>,
+) -> Result<Tls, NetError> {
+    let handshakes = Arc::new(Handshakes::new());
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(|_| NetError::Tls)
-}
-
-fn finished(mut config: ClientConfig) -> ClientConfig {
+        .map_err(|_| NetError::Tls)?
+        .dangerous()
+        .with_custom_certificate_verifier(Watched::new(verifier, Arc::clone(&handshakes)))
+        .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config
+    // A resumed TLS 1.2 session would be an old key again.
+    config.resumption =
+        Resumption::store(Arc::clone(&handshakes) as _).tls12_resumption(Tls12Resumption::Disabled);
+    Ok(Tls { config, handshakes })
 }

@@ -3,7 +3,7 @@
 //! A trait, so that the simulation of `sync` can put a server, a network and a clock of its own behind the very code that
 //! runs on phones. Requests say what FHIR needs of HTTP and no more; how that becomes headers is `http`'s matter.
 
-use super::{Answer, MAX_ANSWER_BYTES, NetError};
+use super::{Answer, MAX_WHOLE_BYTES, NetError};
 use crate::fhir::Instant;
 use std::pin::Pin;
 use std::time::Duration;
@@ -177,11 +177,11 @@ impl Reply {
     /// Waits for the whole body.
     ///
     /// # Errors
-    /// [`NetError`]; a body longer than 128 MiB is one.
+    /// [`NetError`]; a body longer than 32 MiB is one.
     pub async fn answer(mut self) -> Result<Answer, NetError> {
         let mut body = Vec::new();
         while let Some(piece) = self.body.chunk().await? {
-            if body.len() + piece.len() > MAX_ANSWER_BYTES {
+            if body.len() + piece.len() > MAX_WHOLE_BYTES {
                 return Err(NetError::TooLarge);
             }
             body.extend_from_slice(&piece);

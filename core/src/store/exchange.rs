@@ -30,7 +30,9 @@ pub struct EditView {
     pub state: EditState,
     /// Whether it is a deletion.
     pub deleted: bool,
-    /// The server's version it started from.
+    /// The server's bytes it started from.
+    pub base: Option<String>,
+    /// Their version.
     pub base_version: Option<String>,
     /// What is under way.
     pub sent: Option<String>,
@@ -66,12 +68,13 @@ pub enum Pulled {
 pub type Decide = fn(&Local, &Incoming<'_>) -> Pulled;
 
 impl Tx<'_> {
-    /// Takes one record in from `peer`.
+    /// Takes one record in from `peer`, now.
     pub(crate) fn pull(
         &self,
         peer: PeerId,
         resource: &Resource<'_>,
         decide: Decide,
+        at: Instant,
     ) -> Result<Pulled, StoreError> {
         let rid = self.intern(peer.0, resource.name())?;
         let known = self.record_at(rid)?.map(|r| Known {
@@ -85,10 +88,8 @@ impl Tx<'_> {
                 state: row.state,
                 deleted: row.deleted,
                 base_version: row.base_version,
-                sent: row
-                    .sent
-                    .map(|packed| self.unpack(&packed, "sent", rid))
-                    .transpose()?,
+                base: row.base,
+                sent: row.sent,
                 theirs_version: row.theirs_version,
             }),
         };
@@ -113,7 +114,7 @@ impl Tx<'_> {
                 };
                 self.set_body(peer.0, rid, resource, &new)?;
             }
-            Pulled::Ours => self.settle_put(&name, resource)?,
+            Pulled::Ours => self.settle_put(&name, resource, at)?,
             Pulled::Conflict => self.mark_conflict(&name, Some(resource))?,
         }
         Ok(decision)

@@ -15,6 +15,8 @@ mod exchange;
 mod history;
 mod import;
 mod index;
+#[cfg(test)]
+mod inspected;
 mod interned;
 mod peers;
 mod permit;
@@ -31,12 +33,14 @@ mod view;
 
 pub use copy::CopyWay;
 pub(crate) use copy::{Target, with_side_files};
+pub use edits::{Accepted, EditState, Going, Pending, Saved, SentKind};
 pub(crate) use edits::{Author, ChangeFacts, Signs};
-pub use edits::{EditState, Pending, Saved, SentKind};
 pub use error::StoreError;
 pub use exchange::{Decide, EditView, Incoming, Known, Local, Pulled};
 pub use history::Version;
 pub use import::Imported;
+#[cfg(test)]
+pub(crate) use inspected::Inspected;
 pub use peers::{PeerId, PeerSettings, PullCursor};
 pub(crate) use permit::Permit;
 pub(crate) use query::Found;

@@ -9,6 +9,8 @@ mod join;
 mod plan;
 mod pull;
 mod push;
+#[cfg(test)]
+mod simulation;
 
 pub use capability::{Capability, probe};
 pub use join::{JoinError, Joined, join};

@@ -170,6 +170,7 @@ mod tests {
                 EditState::Waiting
             },
             deleted: false,
+            base: base.map(|_| "{}".into()),
             base_version: base.map(Into::into),
             sent: sent.map(Into::into),
             theirs_version: conflict.map(Into::into),

@@ -3,7 +3,7 @@
 
 use super::plan::{self, Fate, Reread};
 use super::{Capability, Progress, Report, SyncError, SyncRun, failed};
-use crate::access::{EditState, Pending, SentKind, change};
+use crate::access::{EditState, Pending, SentKind};
 use crate::fhir::bundle::{Bundle, Response, Writer};
 use crate::fhir::{Resource, marks, outcome};
 use crate::net::Answer;
@@ -98,7 +98,7 @@ impl SyncRun<'_> {
             }
             let (puts, deletes): (Vec<_>, Vec<_>) = fresh
                 .into_iter()
-                .partition(|pending| pending.mine.is_some());
+                .partition(|pending| pending.going.text.is_some());
             // What was held goes alone, so that it takes no others out of their transaction again.
             let (held, puts): (Vec<_>, Vec<_>) = puts
                 .into_iter()
@@ -121,11 +121,13 @@ impl SyncRun<'_> {
     }
 
     fn waiting(&self, capability: &Capability) -> Result<Vec<Pending>, SyncError> {
+        self.guard.drop_no_ops(self.peer)?;
         let mut all = self.guard.outgoing(self.peer)?;
         all.retain(|pending| pending.state == EditState::Waiting);
         if !capability.takes_change_records {
             // Who wrote what is for our hub; another server has no use for it.
-            all.iter_mut().for_each(|pending| pending.records.clear());
+            all.iter_mut()
+                .for_each(|pending| pending.going.record = None);
         }
         Ok(all)
     }
@@ -133,7 +135,7 @@ impl SyncRun<'_> {
     /// An earlier push of this change was cut off: the server is asked what became of it before anything is sent.
     async fn ask_first(&self, pending: &Pending) -> Result<Outcome, SyncError> {
         let now = self.reread(pending).await?;
-        let base = pending.base_version.as_deref();
+        let base = pending.going.version.as_deref();
         let (fate, sent) = match &pending.sent {
             Some((SentKind::Put, Some(sent))) => (
                 plan::fate_of_put(sent, base, now.view().as_ref()),
@@ -177,11 +179,11 @@ impl SyncRun<'_> {
             for pending in bundle {
                 let (path, base) = (
                     pending.name.reference.to_string(),
-                    pending.base_version.as_deref(),
+                    pending.going.version.as_deref(),
                 );
                 transaction.put_signed(
                     &path,
-                    pending.mine.as_deref().unwrap_or_default(),
+                    pending.going.text.as_deref().unwrap_or_default(),
                     base,
                     base.is_none(),
                     change_of(pending).as_deref(),
@@ -198,7 +200,7 @@ impl SyncRun<'_> {
         }
         let mut outcomes = Vec::with_capacity(bundle.len());
         for pending in bundle {
-            let mine = pending.mine.as_deref().unwrap_or_default();
+            let mine = pending.going.text.as_deref().unwrap_or_default();
             outcomes.push(faults.set_aside(self.put_one(pending, mine).await)?);
         }
         Ok(outcomes)
@@ -222,14 +224,14 @@ impl SyncRun<'_> {
         for (pending, entry) in bundle.iter().zip(&answered.entry) {
             match entry.response.as_ref().and_then(Response::code) {
                 // As in `put_one`: it was deleted there, and now both have happened.
-                Some(201) if pending.base_version.is_some() => {
+                Some(201) if pending.going.version.is_some() => {
                     outcomes.push(self.conflict(pending, &Now::absent())?);
                     continue;
                 }
                 Some(200..300) => {}
                 // A transaction that is none: this entry was not taken. Alone, it gets an answer of its own.
                 _ => {
-                    let mine = pending.mine.as_deref().unwrap_or_default();
+                    let mine = pending.going.text.as_deref().unwrap_or_default();
                     outcomes.push(self.put_one(pending, mine).await?);
                     continue;
                 }
@@ -255,7 +257,7 @@ impl SyncRun<'_> {
     async fn put_one(&self, pending: &Pending, sent: &str) -> Result<Outcome, SyncError> {
         let (path, base) = (
             pending.name.reference.to_string(),
-            pending.base_version.as_deref(),
+            pending.going.version.as_deref(),
         );
         let change = change_of(pending);
         let expected = base.filter(|_| !seeded::has(Bug::NoIfMatch));
@@ -295,7 +297,7 @@ impl SyncRun<'_> {
             return Ok(Outcome::Waits);
         }
         let now = self.reread(pending).await?;
-        match plan::fate_of_delete(pending.base_version.as_deref(), now.view().as_ref()) {
+        match plan::fate_of_delete(pending.going.version.as_deref(), now.view().as_ref()) {
             Fate::Arrived => self.settle_delete(pending),
             Fate::Conflict => self.conflict(pending, &now),
             Fate::NotArrived => self.delete_one(pending).await,
@@ -308,7 +310,7 @@ impl SyncRun<'_> {
             .server
             .delete_signed(
                 &path,
-                pending.base_version.as_deref(),
+                pending.going.version.as_deref(),
                 change_of(pending).as_deref(),
             )
             .await?;
@@ -316,7 +318,7 @@ impl SyncRun<'_> {
             200 | 202 | 204 | 404 | 410 => self.settle_delete(pending),
             409 | 412 => {
                 let now = self.reread(pending).await?;
-                match plan::fate_of_delete(pending.base_version.as_deref(), now.view().as_ref()) {
+                match plan::fate_of_delete(pending.going.version.as_deref(), now.view().as_ref()) {
                     Fate::Arrived => self.settle_delete(pending),
                     Fate::Conflict => self.conflict(pending, &now),
                     Fate::NotArrived => Ok(Outcome::Waits),
@@ -413,12 +415,12 @@ impl SyncRun<'_> {
 
 /// The signed records of what is sent, as a server takes them.
 fn change_of(pending: &Pending) -> Option<String> {
-    (!pending.records.is_empty()).then(|| change::join(&pending.records))
+    pending.going.record.clone()
 }
 
 /// `puts` in their order, in pieces that a server takes.
 fn bundles(puts: &[Pending]) -> Vec<&[Pending]> {
-    let length = |pending: &Pending| pending.mine.as_deref().map_or(0, str::len);
+    let length = |pending: &Pending| pending.going.text.as_deref().map_or(0, str::len);
     let mut all = Vec::new();
     let (mut start, mut bytes) = (0, 0);
     for (at, pending) in puts.iter().enumerate() {

@@ -61,6 +61,7 @@ fn put(store: &Store, text: &str) {
         change_id: "c",
         at_ms: 1,
         signer: None,
+        together: None,
     };
     write(store, |tx| {
         tx.put_local(PeerId::FIRST, &Resource::parse_text(text).unwrap(), author)
@@ -75,6 +76,7 @@ fn fill(store: &Store) {
         change_id: "c",
         at_ms: 1,
         signer: None,
+        together: None,
     };
     write(store, |tx| {
         for n in 0..300 {

@@ -1,0 +1,4 @@
+//! Merges by name, and what holds for all.
+
+mod cases;
+mod properties;

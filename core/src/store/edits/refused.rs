@@ -1,0 +1,71 @@
+//! What a server does not take.
+
+use crate::store::{RecordName, StoreError, Tx};
+
+impl Tx<'_> {
+    /// The server refused for good what was sent. It stays here, with the codes of the refusal; but what was written
+    /// meanwhile nobody has refused, and it is tried, with everything in it.
+    pub(crate) fn mark_refused(&self, name: &RecordName, codes: &str) -> Result<(), StoreError> {
+        let Some((rid, sent_seq)) = self.under_way(name)? else {
+            return Ok(());
+        };
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE rid = ?1 AND seq > ?2)";
+        let is_newer: bool = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row((rid, sent_seq), |row| row.get(0))?;
+        let (state, codes) = match is_newer {
+            true => (0, None),
+            false => (2, Some(codes)),
+        };
+        let sql = "UPDATE edit SET sent_kind = NULL, sent = NULL, sent_seq = NULL, state = ?2, refusal = ?3
+                   WHERE rid = ?1";
+        self.connection
+            .prepare_cached(sql)?
+            .execute((rid, state, codes))?;
+        if is_newer {
+            self.write_over_refused(name.peer.0, rid, sent_seq)?;
+        }
+        Ok(())
+    }
+
+    /// The turn up to `seq` was refused, and the next one stands for it too.
+    fn write_over_refused(&self, peer: i64, rid: i64, seq: i64) -> Result<(), StoreError> {
+        let Some(edit) = self.edit_row(rid)? else {
+            return Ok(());
+        };
+        let turns = self.turns(rid, &edit)?;
+        let refused = turns.iter().find(|turn| turn.seq == seq);
+        let saw_merge = refused.is_some_and(|turn| turn.shown.is_some());
+        let nothing_left = turns.last().is_some_and(|turn| turn.text.is_none());
+        if nothing_left && edit.base.is_none() {
+            return self.drop_edit(rid);
+        }
+        self.join_turns(rid, seq)?;
+        if saw_merge && let Some(theirs) = &edit.theirs {
+            self.start_from(rid, Some(theirs), edit.theirs_version.as_deref())?;
+        }
+        match self.show_merged(peer, rid)? {
+            true => Ok(()),
+            false => self.into_conflict(peer, rid),
+        }
+    }
+
+    /// What was refused with just these codes is sent again: the rules have changed since.
+    pub(crate) fn send_refused_again(&self, codes: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE edit SET state = 0, refusal = NULL WHERE state = 2 AND refusal = ?1";
+        self.connection.prepare_cached(sql)?.execute([codes])?;
+        Ok(())
+    }
+
+    /// The server does not take it yet, but may later: it waits on, with the codes of what it waits for.
+    pub(crate) fn mark_waiting(&self, name: &RecordName, codes: &str) -> Result<(), StoreError> {
+        let Some((rid, _)) = self.under_way(name)? else {
+            return Ok(());
+        };
+        let sql = "UPDATE edit SET sent_kind = NULL, sent = NULL, sent_seq = NULL, state = 0, refusal = ?2
+                   WHERE rid = ?1";
+        self.connection.prepare_cached(sql)?.execute((rid, codes))?;
+        Ok(())
+    }
+}
