@@ -6,18 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What is done to one record, once.
 #[derive(Debug, Clone)]
-pub struct Edit {
+pub(crate) struct Edit {
     /// `Type/id`.
-    pub record: String,
+    pub(crate) record: String,
     /// How.
-    pub act: Act,
+    pub(crate) act: Act,
     /// Text that this edit and no other leaves in the record.
-    pub mark: String,
+    pub(crate) mark: String,
 }
 
 /// How a record is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
+pub(crate) enum Act {
     /// A member gets the mark as its value: `code.text`.
     Set(&'static str),
     /// A list gets an item with the mark.
@@ -33,14 +33,14 @@ pub enum Act {
 }
 
 /// All that happens between two syncs: the edits of each of the two devices, in their order.
-pub type Round = [Vec<Edit>; 2];
+pub(crate) type Round = [Vec<Edit>; 2];
 
 /// A plan.
-pub struct Plan {
+pub(crate) struct Plan {
     /// In their order.
-    pub rounds: Vec<Round>,
+    pub(crate) rounds: Vec<Round>,
     /// The records that both change in a way that only a person can settle.
-    pub conflicting: BTreeSet<String>,
+    pub(crate) conflicting: BTreeSet<String>,
 }
 
 /// Two members and a list of each type that is edited.
@@ -48,23 +48,49 @@ const EDITED: [(&str, [&str; 2], &str); 10] = [
     ("Observation", ["code.text", "method.text"], "note"),
     ("Condition", ["code.text", "asserter.display"], "note"),
     ("Procedure", ["code.text", "outcome.text"], "note"),
-    ("Encounter", ["priority.text", "serviceType.text"], "identifier"),
-    ("DiagnosticReport", ["conclusion", "code.text"], "identifier"),
+    (
+        "Encounter",
+        ["priority.text", "serviceType.text"],
+        "identifier",
+    ),
+    (
+        "DiagnosticReport",
+        ["conclusion", "code.text"],
+        "identifier",
+    ),
     ("CarePlan", ["title", "description"], "note"),
     ("Goal", ["description.text", "statusReason"], "note"),
-    ("Patient", ["maritalStatus.text", "managingOrganization.display"], "telecom"),
+    (
+        "Patient",
+        ["maritalStatus.text", "managingOrganization.display"],
+        "telecom",
+    ),
     ("Organization", ["name", "partOf.display"], "telecom"),
     ("Location", ["description", "name"], "telecom"),
 ];
 /// As [`EDITED`]; what both sides change of these goes before a person, on whatever paths.
 const FOR_A_PERSON: [(&str, [&str; 2], &str); 3] = [
     ("Immunization", ["lotNumber", "vaccineCode.text"], "note"),
-    ("MedicationRequest", ["statusReason.text", "groupIdentifier.value"], "note"),
-    ("AllergyIntolerance", ["code.text", "asserter.display"], "note"),
+    (
+        "MedicationRequest",
+        ["statusReason.text", "groupIdentifier.value"],
+        "note",
+    ),
+    (
+        "AllergyIntolerance",
+        ["code.text", "asserter.display"],
+        "note",
+    ),
 ];
 const DELETED: [&str; 2] = ["Observation", "Procedure"];
-const SHORTENED: [(&str, &str); 3] =
-    [("Observation", "category"), ("Encounter", "participant"), ("Claim", "item")];
+/// Types whose records all have telecoms.
+const CALLED: [&str; 2] = ["Patient", "Organization"];
+/// Types and a list that is never empty.
+const SHORTENED: [(&str, &str); 3] = [
+    ("Observation", "category"),
+    ("ExplanationOfBenefit", "item"),
+    ("Claim", "item"),
+];
 
 /// The edits of one device in one round: 50.
 const FIELDS: usize = 20;
@@ -86,14 +112,16 @@ struct Planner<'a> {
 
 impl Plan {
     /// Rounds of 50 edits by each of the two devices. `names`: all records, as `Type/id`.
-    pub fn new(seed: u64, rounds: usize, names: &[String]) -> Self {
+    pub(crate) fn new(seed: u64, rounds: usize, names: &[String]) -> Self {
         let mut untouched: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for name in names {
             let (kind, _) = name.split_once('/').unwrap();
             untouched.entry(kind).or_default().push(name);
         }
         let mut draw = Draw::new(seed);
-        untouched.values_mut().for_each(|of_kind| draw.shuffle(of_kind));
+        untouched
+            .values_mut()
+            .for_each(|of_kind| draw.shuffle(of_kind));
         let mut planner = Planner {
             draw,
             untouched,
@@ -105,11 +133,14 @@ impl Plan {
         for _ in 0..rounds {
             planner.round();
         }
-        Self { rounds: planner.rounds, conflicting: planner.conflicting }
+        Self {
+            rounds: planner.rounds,
+            conflicting: planner.conflicting,
+        }
     }
 
     /// All edits of both devices.
-    pub fn edits(&self) -> impl Iterator<Item = &Edit> {
+    pub(crate) fn edits(&self) -> impl Iterator<Item = &Edit> {
         self.rounds.iter().flatten().flatten()
     }
 }
@@ -120,7 +151,10 @@ impl<'a> Planner<'a> {
         for device in 0..2 {
             let mine = &mut round[device];
             // What the other device did in the round before has arrived by now.
-            let before = self.rounds.last().map_or(&[][..], |round| &round[1 - device]);
+            let before = self
+                .rounds
+                .last()
+                .map_or(&[][..], |round| &round[1 - device]);
             let goes_on = |it: &&Edit| it.is_a_set() && !self.shared.contains(&it.record);
             let known: Vec<Edit> = before.iter().filter(goes_on).cloned().collect();
             for _ in 0..FIELDS {
@@ -135,12 +169,12 @@ impl<'a> Planner<'a> {
             for at in 0..ITEMS {
                 let edit = match (at, known.get(at)) {
                     (0, _) => {
-                        let patient = self.untouched_of("Patient");
-                        self.edit(patient, Act::Change)
+                        let record = self.one_of(&CALLED);
+                        self.edit(record, Act::Change)
                     }
                     (1 | 2, _) => {
                         let (kind, list) = SHORTENED[self.draw.below(SHORTENED.len())];
-                        let record = self.untouched_of(kind);
+                        let record = self.one_of(&[kind]);
                         self.edit(record, Act::Remove(list))
                     }
                     (_, Some(edit)) => self.edit(&edit.record, Act::Append(list_of(&edit.record))),
@@ -156,7 +190,7 @@ impl<'a> Planner<'a> {
                 mine.push(self.edit(&record, Act::Create));
             }
             for _ in 0..DELETES {
-                let record = self.deletable();
+                let record = self.one_of(&DELETED);
                 mine.push(self.edit(record, Act::Delete));
             }
         }
@@ -184,7 +218,12 @@ impl<'a> Planner<'a> {
         pair(self, record, fields.map(Act::Set), false);
         for _ in 0..2 {
             let (record, fields, list) = self.record_of(&EDITED);
-            pair(self, record, [Act::Set(fields[0]), Act::Append(list)], false);
+            pair(
+                self,
+                record,
+                [Act::Set(fields[0]), Act::Append(list)],
+                false,
+            );
         }
         let (record, _, list) = self.record_of(&EDITED);
         pair(self, record, [Act::Append(list); 2], false);
@@ -195,16 +234,20 @@ impl<'a> Planner<'a> {
         let (record, fields, list) = self.record_of(&FOR_A_PERSON);
         pair(self, record, [Act::Set(fields[0]), Act::Append(list)], true);
         for _ in 0..2 {
-            let record = self.deletable();
+            let record = self.one_of(&DELETED);
             pair(self, record, [Act::Delete, Act::Set("code.text")], true);
         }
-        let record = self.deletable();
+        let record = self.one_of(&DELETED);
         pair(self, record, [Act::Delete; 2], false);
     }
 
     fn edit(&mut self, record: &str, act: Act) -> Edit {
         self.marks += 1;
-        Edit { record: record.to_owned(), act, mark: format!("mark-{:05}-of-an-edit", self.marks) }
+        Edit {
+            record: record.to_owned(),
+            act,
+            mark: format!("mark-{:05}-of-an-edit", self.marks),
+        }
     }
 
     /// Edits of the same record stay in their order.
@@ -213,7 +256,10 @@ impl<'a> Planner<'a> {
         self.draw.shuffle(&mut places);
         let mut by_record: BTreeMap<String, Vec<Edit>> = BTreeMap::new();
         for edit in edits.iter() {
-            by_record.entry(edit.record.clone()).or_default().push(edit.clone());
+            by_record
+                .entry(edit.record.clone())
+                .or_default()
+                .push(edit.clone());
         }
         let records: Vec<String> = places.iter().map(|at| edits[*at].record.clone()).collect();
         for (place, record) in edits.iter_mut().zip(records) {
@@ -225,28 +271,30 @@ impl<'a> Planner<'a> {
         &mut self,
         types: &'t [(&'static str, [&'static str; 2], &'static str)],
     ) -> (&'a str, &'t [&'static str; 2], &'static str) {
-        loop {
-            let (kind, fields, list) = &types[self.draw.below(types.len())];
-            if let Some(record) = self.untouched.get_mut(kind).and_then(Vec::pop) {
-                return (record, fields, list);
-            }
-        }
+        let kinds: Vec<&str> = types.iter().map(|(kind, ..)| *kind).collect();
+        let record = self.one_of(&kinds);
+        let is_its =
+            |of: &&(&str, _, _)| record.split_once('/').is_some_and(|(kind, _)| kind == of.0);
+        let (_, fields, list) = types.iter().find(is_its).unwrap();
+        (record, fields, list)
     }
 
-    fn deletable(&mut self) -> &'a str {
-        let kind = DELETED[self.draw.below(DELETED.len())];
-        self.untouched_of(kind)
-    }
-
-    fn untouched_of(&mut self, kind: &str) -> &'a str {
-        let of_kind = self.untouched.get_mut(kind);
-        of_kind.and_then(Vec::pop).unwrap_or_else(|| panic!("too few of {kind}"))
+    fn one_of(&mut self, kinds: &[&str]) -> &'a str {
+        let mut left = kinds.to_vec();
+        left.retain(|kind| {
+            self.untouched
+                .get(kind)
+                .is_some_and(|names| !names.is_empty())
+        });
+        assert!(!left.is_empty(), "too few records of {kinds:?}");
+        let kind = left[self.draw.below(left.len())];
+        self.untouched.get_mut(kind).and_then(Vec::pop).unwrap()
     }
 }
 
 impl Edit {
     /// The text after the edit; `None`: it is a deletion. `before`: the text that stands there.
-    pub fn applied(&self, before: Option<&str>) -> Option<String> {
+    pub(crate) fn applied(&self, before: Option<&str>) -> Option<String> {
         if self.act == Act::Delete {
             return None;
         }
@@ -297,11 +345,6 @@ impl Edit {
         })
     }
 
-    /// Whether it leaves its mark in the record.
-    pub fn leaves_a_mark(&self) -> bool {
-        !matches!(self.act, Act::Delete | Act::Remove(_))
-    }
-
     fn is_a_set(&self) -> bool {
         matches!(self.act, Act::Set(_))
     }
@@ -311,5 +354,7 @@ impl Edit {
 fn list_of(record: &str) -> &'static str {
     let (kind, _) = record.split_once('/').unwrap();
     let mut all = EDITED.iter().chain(&FOR_A_PERSON);
-    all.find(|(of, ..)| *of == kind).map(|(.., list)| *list).unwrap()
+    all.find(|(of, ..)| *of == kind)
+        .map(|(.., list)| *list)
+        .unwrap()
 }

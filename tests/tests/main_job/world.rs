@@ -10,26 +10,32 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Syncs of both devices until nothing moves any more; more than this is a loop.
 const ENOUGH: usize = 8;
 
-pub struct World {
-    pub helios: Helios,
-    pub devices: [Device; 2],
+pub(crate) struct World {
+    pub(crate) helios: Helios,
+    pub(crate) devices: [Device; 2],
     /// What the server was filled with.
-    pub filled: BTreeMap<String, Value>,
+    pub(crate) filled: BTreeMap<String, Value>,
     /// Texts of recorded conflicts, by record.
-    pub recorded: BTreeMap<String, Vec<String>>,
+    pub(crate) recorded: BTreeMap<String, Vec<String>>,
     /// Writes that were made beside the plan's: resolutions, by record.
-    pub resolved: BTreeMap<String, usize>,
+    pub(crate) resolved: BTreeMap<String, usize>,
 }
 
 impl World {
     /// A server with these records, and two devices that have read them.
-    pub async fn new(helios: Helios, records: Vec<Value>) -> Self {
+    pub(crate) async fn new(helios: Helios, records: Vec<Value>) -> Self {
         helios.fill(&records).await;
-        let filled: BTreeMap<String, Value> =
-            records.into_iter().map(|record| (name_of(&record), record)).collect();
+        let filled: BTreeMap<String, Value> = records
+            .into_iter()
+            .map(|record| (name_of(&record), record))
+            .collect();
         let devices = [helios.device(), helios.device()];
         let served = served::everything(&helios.server()).await;
-        assert_eq!(served.len(), filled.len(), "the server has what it was given");
+        assert_eq!(
+            served.len(),
+            filled.len(),
+            "the server has what it was given"
+        );
         for device in &devices {
             let report = device.sync().await;
             assert_eq!((report.received, report.skipped), (count(filled.len()), 0));
@@ -40,11 +46,17 @@ impl World {
             let answer = helios.server().get(name).await.unwrap();
             assert_eq!((answer.status, &answer.text), (200, text), "{name}");
         }
-        Self { helios, devices, filled, recorded: BTreeMap::new(), resolved: BTreeMap::new() }
+        Self {
+            helios,
+            devices,
+            filled,
+            recorded: BTreeMap::new(),
+            resolved: BTreeMap::new(),
+        }
     }
 
     /// One device does its edits, offline.
-    pub fn edit(&self, device: usize, edits: &[Edit]) {
+    pub(crate) fn edit(&self, device: usize, edits: &[Edit]) {
         let device = &self.devices[device];
         for edit in edits {
             let before = device.text(&edit.record);
@@ -58,12 +70,16 @@ impl World {
     }
 
     /// Syncs by turns until neither device sends, receives or finds anything.
-    pub async fn sync_until_quiet(&self) {
+    pub(crate) async fn sync_until_quiet(&self) {
         for _ in 0..ENOUGH {
             let mut quiet = true;
             for device in &self.devices {
                 let report = device.sync().await;
-                assert_eq!((report.refused, report.held, report.skipped), (0, 0, 0), "{report:?}");
+                assert_eq!(
+                    (report.refused, report.held, report.skipped),
+                    (0, 0, 0),
+                    "{report:?}"
+                );
                 quiet &= (report.sent, report.received, report.conflicts) == (0, 0, 0);
             }
             if quiet {
@@ -74,7 +90,7 @@ impl World {
     }
 
     /// All sides agree byte for byte, and nothing of the plan was lost or doubled.
-    pub async fn converged(&self, plan: &Plan) {
+    pub(crate) async fn converged(&self, plan: &Plan) {
         let served = served::everything(&self.helios.server()).await;
         for device in &self.devices {
             assert!(device.guard.pending(None).unwrap().is_empty());
@@ -82,7 +98,10 @@ impl World {
             holds_what_is_served(device, &served);
         }
         let recorded: BTreeSet<String> = self.recorded.keys().cloned().collect();
-        assert_eq!(recorded, plan.conflicting, "just the real conflicts went before a person");
+        assert_eq!(
+            recorded, plan.conflicting,
+            "just the real conflicts went before a person"
+        );
         let mut writes: BTreeMap<&str, usize> = BTreeMap::new();
         for edit in plan.edits() {
             self.happened_once(edit, &served);
@@ -94,7 +113,10 @@ impl World {
             let version: usize = resource(text).version().unwrap().parse().unwrap();
             let resolved = self.resolved.get(record).copied().unwrap_or(0);
             let most = writes.get(record.as_str()).copied().unwrap_or(0) + resolved + 1;
-            assert!(version <= most, "{record}: {version} versions of at most {most}");
+            assert!(
+                version <= most,
+                "{record}: {version} versions of at most {most}"
+            );
         }
     }
 
@@ -106,34 +128,46 @@ impl World {
             Act::Remove(list) => {
                 let items = |record: &Value| record[list].as_array().map_or(0, Vec::len);
                 let now = serde_json::from_str(text.unwrap()).unwrap();
-                assert_eq!(items(&now) + 1, items(&self.filled[&edit.record]), "{edit:?}");
+                assert_eq!(
+                    items(&now) + 1,
+                    items(&self.filled[&edit.record]),
+                    "{edit:?}"
+                );
             }
             _ => {
                 let times = text.map_or(0, |text| text.matches(&edit.mark).count());
                 let in_conflict = recorded
                     .is_some_and(|texts| texts.iter().any(|text| text.contains(&edit.mark)));
-                assert!(times == 1 || times == 0 && in_conflict, "{edit:?}: {times} times");
+                assert!(
+                    times == 1 || times == 0 && in_conflict,
+                    "{edit:?}: {times} times"
+                );
             }
         }
     }
 }
 
 /// Every record of the device is the server's, byte for byte, and no other is there.
-pub fn holds_what_is_served(device: &Device, served: &BTreeMap<String, String>) {
+pub(crate) fn holds_what_is_served(device: &Device, served: &BTreeMap<String, String>) {
     let wanted: BTreeMap<_, _> = served::fingerprints(served).into_iter().collect();
     let stored = device.guard.fingerprints().unwrap();
     assert_eq!(stored.len(), wanted.len());
     for (name, fingerprint) in stored {
         assert_eq!(name.peer, PeerId::FIRST);
-        assert_eq!(Some(&fingerprint), wanted.get(&name.reference), "{}", name.reference);
+        assert_eq!(
+            Some(&fingerprint),
+            wanted.get(&name.reference),
+            "{}",
+            name.reference
+        );
     }
 }
 
-pub fn name_of(record: &Value) -> String {
+pub(crate) fn name_of(record: &Value) -> String {
     let member = |member: &str| record[member].as_str().unwrap().to_owned();
     format!("{}/{}", member("resourceType"), member("id"))
 }
 
-pub fn count(of: usize) -> u64 {
+pub(crate) fn count(of: usize) -> u64 {
     u64::try_from(of).unwrap()
 }
