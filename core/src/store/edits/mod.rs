@@ -7,6 +7,7 @@
 //! stores the answer.
 
 mod accepted;
+mod conflicts;
 mod local;
 mod merging;
 mod pending;
@@ -17,6 +18,7 @@ mod settle;
 mod turns;
 
 pub use accepted::Accepted;
+pub(crate) use conflicts::Undecided;
 pub use pending::{Going, Pending};
 
 use crate::fhir::Reference;
