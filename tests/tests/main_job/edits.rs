@@ -351,7 +351,7 @@ impl Edit {
 }
 
 /// The list of records of this type that gets items.
-fn list_of(record: &str) -> &'static str {
+pub(crate) fn list_of(record: &str) -> &'static str {
     let (kind, _) = record.split_once('/').unwrap();
     let mut all = EDITED.iter().chain(&FOR_A_PERSON);
     all.find(|(of, ..)| *of == kind)

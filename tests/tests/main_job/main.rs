@@ -5,6 +5,7 @@
 //! each run that nothing is lost.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod decide;
 mod edits;
 mod two_servers;
 mod world;
@@ -20,7 +21,7 @@ async fn main_job(test: &str, records: Vec<Value>, seed: u64, rounds: usize) {
     let Some(helios) = Helios::start(test).await else {
         return;
     };
-    let world = World::new(helios, records).await;
+    let mut world = World::new(helios, records).await;
     let names: Vec<String> = world.filled.keys().cloned().collect();
     let plan = Plan::new(seed, rounds, &names);
     for (at, round) in plan.rounds.iter().enumerate() {
@@ -32,7 +33,11 @@ async fn main_job(test: &str, records: Vec<Value>, seed: u64, rounds: usize) {
         for device in [at % 2, 1 - at % 2, at % 2] {
             world.devices[device].sync().await;
         }
+        world.decide(false);
     }
+    // What waited for a person stopped nothing else.
+    world.sync_until_quiet().await;
+    world.decide(true);
     world.sync_until_quiet().await;
     world.converged(&plan).await;
 }

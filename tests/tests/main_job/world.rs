@@ -1,5 +1,6 @@
 //! Two devices and a server, and what has to hold of them at the end.
 
+use crate::decide::{Decided, decide};
 use crate::edits::{Act, Edit, Plan};
 use pocketchart_core::access::{PeerId, Saved};
 use pocketchart_tests::helios::Helios;
@@ -15,10 +16,8 @@ pub(crate) struct World {
     pub(crate) devices: [Device; 2],
     /// What the server was filled with.
     pub(crate) filled: BTreeMap<String, Value>,
-    /// Texts of recorded conflicts, by record.
-    pub(crate) recorded: BTreeMap<String, Vec<String>>,
-    /// Writes that were made beside the plan's: resolutions, by record.
-    pub(crate) resolved: BTreeMap<String, usize>,
+    /// Conflicts that were found and decided.
+    decided: Vec<Decided>,
 }
 
 impl World {
@@ -50,8 +49,7 @@ impl World {
             helios,
             devices,
             filled,
-            recorded: BTreeMap::new(),
-            resolved: BTreeMap::new(),
+            decided: Vec::new(),
         }
     }
 
@@ -66,6 +64,18 @@ impl World {
                 None => device.guard.delete(&name(&edit.record)).unwrap().unwrap(),
             };
             assert_eq!(saved, Saved::Queued, "{edit:?}");
+        }
+    }
+
+    /// Somebody decides conflicts on both devices: every other one, or all.
+    pub(crate) fn decide(&mut self, all: bool) {
+        for device in &self.devices {
+            let waiting = device.guard.conflicts().unwrap();
+            for waiting in waiting.iter().step_by(if all { 1 } else { 2 }) {
+                let record = waiting.name.reference.to_string();
+                self.decided
+                    .push(decide(device, &record, self.decided.len()));
+            }
         }
     }
 
@@ -97,12 +107,17 @@ impl World {
             assert_eq!(device.guard.unsent_changes().unwrap(), 0);
             holds_what_is_served(device, &served);
         }
-        let recorded: BTreeSet<String> = self.recorded.keys().cloned().collect();
+        let decided: Vec<&String> = self.decided.iter().map(|it| &it.record).collect();
+        let once: BTreeSet<String> = decided.iter().copied().cloned().collect();
         assert_eq!(
-            recorded, plan.conflicting,
+            once, plan.conflicting,
             "just the real conflicts went before a person"
         );
+        assert_eq!(decided.len(), once.len(), "each once");
         let mut writes: BTreeMap<&str, usize> = BTreeMap::new();
+        for edit in self.decided.iter().filter_map(|it| it.written.as_ref()) {
+            self.happened_once(edit, &served);
+        }
         for edit in plan.edits() {
             self.happened_once(edit, &served);
             *writes.entry(&edit.record).or_default() += 1;
@@ -111,8 +126,8 @@ impl World {
             let known = self.filled.contains_key(record) || writes.contains_key(record.as_str());
             assert!(known, "{record} is nobody's");
             let version: usize = resource(text).version().unwrap().parse().unwrap();
-            let resolved = self.resolved.get(record).copied().unwrap_or(0);
-            let most = writes.get(record.as_str()).copied().unwrap_or(0) + resolved + 1;
+            let decided = usize::from(once.contains(record));
+            let most = writes.get(record.as_str()).copied().unwrap_or(0) + decided + 1;
             assert!(
                 version <= most,
                 "{record}: {version} versions of at most {most}"
@@ -122,7 +137,7 @@ impl World {
 
     fn happened_once(&self, edit: &Edit, served: &BTreeMap<String, String>) {
         let text = served.get(&edit.record);
-        let recorded = self.recorded.get(&edit.record);
+        let recorded = self.decided.iter().find(|it| it.record == edit.record);
         match edit.act {
             Act::Delete => assert!(text.is_none() || recorded.is_some(), "{edit:?} was lost"),
             Act::Remove(list) => {
@@ -137,7 +152,7 @@ impl World {
             _ => {
                 let times = text.map_or(0, |text| text.matches(&edit.mark).count());
                 let in_conflict = recorded
-                    .is_some_and(|texts| texts.iter().any(|text| text.contains(&edit.mark)));
+                    .is_some_and(|it| it.texts.iter().any(|text| text.contains(&edit.mark)));
                 assert!(
                     times == 1 || times == 0 && in_conflict,
                     "{edit:?}: {times} times"
