@@ -93,6 +93,7 @@ mod tests {
             change_id: "c",
             at_ms: 1,
             signer: None,
+            together: None,
         };
         let permit = Permit::granted();
         store
@@ -167,6 +168,7 @@ mod tests {
             change_id: "c",
             at_ms: 1,
             signer: None,
+            together: None,
         };
         let delete = |tx: &mut Tx<'_>| tx.delete_local(&whole, author);
         store.write(&permit, Durability::Normal, delete).unwrap();

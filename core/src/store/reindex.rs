@@ -293,6 +293,7 @@ mod tests {
                 change_id: "c",
                 at_ms: n,
                 signer: None,
+                together: None,
             };
             let resource = Resource::parse_text(&text).unwrap();
             store

@@ -47,7 +47,7 @@ impl Tx<'_> {
         }
         match self.show_merged(peer, rid)? {
             true => Ok(()),
-            false => self.into_conflict(peer, rid),
+            false => self.turn_into_conflict(peer, rid),
         }
     }
 

@@ -107,11 +107,11 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(sql)?
             .execute((rid, packed, version))?;
-        self.into_conflict(name.peer.0, rid)
+        self.turn_into_conflict(name.peer.0, rid)
     }
 
     /// The change waits for a person, with the versions that it has.
-    pub(super) fn into_conflict(&self, peer: i64, rid: i64) -> Result<(), StoreError> {
+    pub(super) fn turn_into_conflict(&self, peer: i64, rid: i64) -> Result<(), StoreError> {
         let edit = self.edit_row(rid)?;
         // A merge that is none any more: people see again what was written here.
         if let Some(mine) = edit.and_then(|edit| edit.mine.filter(|_| !edit.deleted)) {
