@@ -17,6 +17,7 @@ mod conflicts;
 mod cursor;
 mod error;
 mod exchange;
+mod gone;
 mod guard;
 mod history;
 #[cfg(test)]
@@ -63,7 +64,8 @@ pub use transfer::Importing;
 
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{
-    Accepted, Committed, CopyWay, Decide, EditState, EditView, Going, Imported, Incoming, Known,
-    Local, Origin, PeerId, PeerSettings, Pending, Precondition, PullCursor, Pulled, Record,
-    RecordName, Refused, Reindexed, Saved, SentKind, StoreError, Version,
+    Accepted, Committed, CopyWay, Decide, Dropped, EditState, EditView, Going, Gone, HistoryState,
+    Imported, Incoming, Known, Local, Origin, PeerId, PeerSettings, PeerState, Pending,
+    Precondition, PullCursor, Pulled, Record, RecordName, Refused, Reindexed, Round, Saved,
+    SentKind, Standing, Stopped, StoreError, Stretch, Version,
 };
