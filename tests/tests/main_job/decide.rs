@@ -11,6 +11,8 @@ pub(crate) struct Decided {
     pub(crate) record: String,
     /// Both sides, as they were kept.
     pub(crate) texts: Vec<String>,
+    /// Where they differ.
+    pub(crate) paths: Vec<String>,
     /// What the person wrote, where that was another text.
     pub(crate) written: Option<Edit>,
 }
@@ -27,6 +29,11 @@ pub(crate) fn decide(device: &Device, record: &str, nth: usize) -> Decided {
             conflict.theirs_version.as_deref(),
         )
         .unwrap();
+    let paths = conflict
+        .differences
+        .iter()
+        .map(|it| it.clash.path.to_string())
+        .collect();
     let texts = [conflict.mine, conflict.theirs]
         .into_iter()
         .flatten()
@@ -34,6 +41,7 @@ pub(crate) fn decide(device: &Device, record: &str, nth: usize) -> Decided {
     Decided {
         record: record.to_owned(),
         texts,
+        paths,
         written,
     }
 }

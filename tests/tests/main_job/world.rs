@@ -107,6 +107,16 @@ impl World {
             assert_eq!(device.guard.unsent_changes().unwrap(), 0);
             holds_what_is_served(device, &served);
         }
+        for it in &self.decided {
+            if !plan.conflicting.contains(&it.record) {
+                let acts: Vec<_> = plan
+                    .edits()
+                    .filter(|edit| edit.record == it.record)
+                    .map(|edit| (edit.act, &edit.mark))
+                    .collect();
+                println!("unexpected {} {acts:?} {:?}", it.record, it.paths);
+            }
+        }
         let decided: Vec<&String> = self.decided.iter().map(|it| &it.record).collect();
         let once: BTreeSet<String> = decided.iter().copied().cloned().collect();
         assert_eq!(
