@@ -1,5 +1,6 @@
 //! What the scenarios share: throw-away vaults and records.
 
+pub mod draw;
 pub mod fake_gate;
 pub mod generate;
 pub mod hand_clock;
@@ -11,6 +12,7 @@ pub mod oracle;
 pub mod schedules;
 pub mod scripted;
 pub mod search_parameters;
+pub mod served;
 pub mod shared_tablet;
 pub mod slow_extract;
 pub mod small_clinic;
