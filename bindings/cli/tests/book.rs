@@ -2,7 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
-// The demo's and the other tests' times to book.
+// The demo's and the other tests' times to book; not all of it is needed here.
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../tests/src/schedules.rs"]
 mod schedules;
 
