@@ -188,7 +188,14 @@ fn a_visit_from_a_list_of_times_to_its_link() {
     );
     let (code, _, err) = place.run("phone", &["vault", "wipe", "--yes"]);
     assert_ne!(code, 0, "a wish is unsent work: {err}");
+    let status = place.ok("phone", &["status"]);
+    assert!(
+        status.contains("1 visit waits for the next sync"),
+        "{status}"
+    );
     assert_eq!(place.sync()["visits"]["booked"], 1);
+    let status = place.ok("phone", &["status"]);
+    assert!(status.contains("Nothing waits"), "{status}");
     let listed = place.ok("phone", &["book", "--list"]);
     assert!(
         listed.contains("booked") && listed.contains("a cough"),
