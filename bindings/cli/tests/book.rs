@@ -2,8 +2,10 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
-// The demo's and the other tests' times to book.
+// The demo's and the other tests' times to book; not all of it is needed here.
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../tests/src/schedules.rs"]
+#[allow(dead_code, unreachable_pub)] // It is one of the other tests' as well.
 mod schedules;
 
 use common::pocketchart;
@@ -187,7 +189,14 @@ fn a_visit_from_a_list_of_times_to_its_link() {
     );
     let (code, _, err) = place.run("phone", &["vault", "wipe", "--yes"]);
     assert_ne!(code, 0, "a wish is unsent work: {err}");
+    let status = place.ok("phone", &["status"]);
+    assert!(
+        status.contains("1 visit waits for the next sync"),
+        "{status}"
+    );
     assert_eq!(place.sync()["visits"]["booked"], 1);
+    let status = place.ok("phone", &["status"]);
+    assert!(status.contains("Nothing waits"), "{status}");
     let listed = place.ok("phone", &["book", "--list"]);
     assert!(
         listed.contains("booked") && listed.contains("a cough"),

@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(unsent.unwrap(), 1, "what is over is no unsent work");
         // A value that is not what was stored is an error, and no wish.
         let spoil = |tx: &mut Tx<'_>| {
-            let sql = "UPDATE wish SET value = substr(value, 1, length(value) - 1) || x'00' WHERE id = 'a'";
+            let sql = "UPDATE wish SET value = zeroblob(length(value)) WHERE id = 'a'";
             tx.connection.execute(sql, [])?;
             Ok::<_, StoreError>(())
         };

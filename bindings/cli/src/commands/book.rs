@@ -6,8 +6,8 @@ use crate::failure::Failure;
 use crate::output::{count, line, result, say};
 use pocketchart_core::access::{Guard, PeerId};
 use pocketchart_core::care::booking::{
-    Asked, BookingReport, BookingRun, Days, Note, Preferences, Shown, SlotView, TimeOfDay, Window,
-    Wish, Zone,
+    Asked, BookingReport, BookingRun, Days, Note, Preferences, Shown, SlotView, TimeOfDay, Wait,
+    Window, Wish, Zone,
 };
 use pocketchart_core::fhir::search::Query;
 use pocketchart_core::fhir::{Instant, Reference};
@@ -168,6 +168,28 @@ pub(crate) fn report_object(report: &BookingReport) -> Value {
     })
 }
 
+/// Visits that are not settled, for `status`.
+pub(crate) struct Waits {
+    pub(crate) by_themselves: u64,
+    pub(crate) for_a_person: u64,
+}
+
+/// How many visits of those that this person sees wait, and for what.
+pub(crate) fn waiting(guard: &Guard) -> Result<Waits, Failure> {
+    let visits = guard.visits()?;
+    let of = |waits: Wait| {
+        let n = visits
+            .iter()
+            .filter(|visit| visit.wish.waits() == waits)
+            .count();
+        u64::try_from(n).unwrap_or(u64::MAX)
+    };
+    Ok(Waits {
+        by_themselves: of(Wait::Sync),
+        for_a_person: of(Wait::Person),
+    })
+}
+
 fn list(global: &Global, guard: &Guard, zone: &Zone) -> Result<ExitCode, Failure> {
     let visits = guard.visits()?;
     if global.json {
@@ -187,8 +209,8 @@ fn list(global: &Global, guard: &Guard, zone: &Zone) -> Result<ExitCode, Failure
             format!(", {}", wish.reason)
         };
         line(&format!("{}  {}{reason}", wish.id, words(visit, zone)));
-        if !wish.offers().is_empty() {
-            print_slots(wish.offers(), zone);
+        if !visit.offers.is_empty() {
+            print_slots(&visit.offers, zone);
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -422,8 +444,8 @@ fn slot_object(slot: &SlotView, zone: &Zone) -> Value {
 
 fn visit_object(visit: &Shown, zone: &Zone) -> Value {
     let wish = &visit.wish;
-    let offers: Vec<Value> = wish
-        .offers()
+    let offers: Vec<Value> = visit
+        .offers
         .iter()
         .map(|slot| slot_object(slot, zone))
         .collect();

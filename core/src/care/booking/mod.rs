@@ -25,4 +25,4 @@ pub use rank::{MAX_OFFERS, ranked};
 pub use run::{BookingReport, BookingRun};
 pub use slot::{Practice, SlotView, VirtualVisit};
 pub use time::{JOIN_EARLY, UnknownZone, Window, Zone};
-pub use wish::{Booking, Days, Note, Preferences, State, TimeOfDay, Wish};
+pub use wish::{Booking, Days, Note, Preferences, State, TimeOfDay, Wait, Wish};

@@ -69,6 +69,8 @@ pub struct Shown {
     pub is_off: bool,
     /// When it begins and ends, as the last sync brought it.
     pub time: Option<(Instant, Instant)>,
+    /// What is offered instead of a time that is gone, and is free as far as this device knows. Best first.
+    pub offers: Vec<SlotView>,
     /// How to join it, where it is a virtual visit that is booked.
     pub visit: Option<VirtualVisit>,
 }
@@ -174,6 +176,7 @@ impl Guard {
             is_off: false,
             time: wish.slot().map(|slot| (slot.start(), slot.end())),
             visit: None,
+            offers: self.still_free(&wish)?,
             wish,
         };
         let Some(booking) = shown.wish.booking() else {
@@ -196,6 +199,26 @@ impl Guard {
             shown.visit = VirtualVisit::of(text);
         }
         Ok(shown)
+    }
+
+    /// What was offered and was not taken since: by a sync that came later, or by another visit of this vault.
+    fn still_free(&self, wish: &Wish) -> Result<Vec<SlotView>, BookingError> {
+        let now = self.now();
+        let mut offers = Vec::new();
+        for offer in wish.offers() {
+            let name = Reference::parse(&format!("Slot/{}", offer.id));
+            let name = name.map_err(|_| damaged())?;
+            let here = self.device_record(wish.peer, &name)?;
+            let status = here.and_then(|here| {
+                let resource = Resource::parse_text(&here.text).ok()?;
+                Some(json::string(resource.member("status")?)?.into_owned())
+            });
+            let is_free = status.is_none_or(|status| status == "free");
+            if is_free && offer.is_open(now) {
+                offers.push(offer.clone());
+            }
+        }
+        Ok(offers)
     }
 
     fn all_wishes(&self) -> Result<Vec<(WishRow, Wish)>, BookingError> {

@@ -87,6 +87,8 @@ impl BookingRun<'_> {
                 open.push(kept);
             }
         }
+        // Who asked first is served first.
+        open.sort_by(|a, b| (a.wish.made_ms, &a.wish.id).cmp(&(b.wish.made_ms, &b.wish.id)));
         Ok(open)
     }
 

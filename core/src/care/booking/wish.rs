@@ -79,6 +79,17 @@ pub enum State {
     Cancelled,
 }
 
+/// For what a wish waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// The next sync.
+    Sync,
+    /// A person, who has to choose or to know.
+    Person,
+    /// It is over, or booked.
+    Nothing,
+}
+
 /// What is to become of a booking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -219,6 +230,15 @@ impl Preferences {
 }
 
 impl Wish {
+    /// For what it waits.
+    pub fn waits(&self) -> Wait {
+        match self.number() {
+            0 => Wait::Sync,
+            1 => Wait::Person,
+            _ => Wait::Nothing,
+        }
+    }
+
     /// For the column that says which wishes go on by themselves: 0 does, 1 waits for a person, 2 is over.
     pub(crate) fn number(&self) -> i64 {
         match &self.state {
