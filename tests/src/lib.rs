@@ -7,6 +7,7 @@ pub mod hand_clock;
 pub mod helios;
 pub mod hostile;
 pub mod http;
+pub mod little_server;
 pub mod meddling;
 pub mod oracle;
 pub mod schedules;
