@@ -71,6 +71,7 @@ fn words(status: &Status, servers: &Servers, visits: &Waits) -> String {
             grouped(status.waiting_unseen)
         ));
     }
+    lines.extend(super::learned::lines(status));
     for (n, what) in [
         (visits.by_themselves, "for the next sync"),
         (visits.for_a_person, "for you"),
@@ -160,6 +161,7 @@ fn object(status: &Status) -> Value {
         "records": counts,
         "revision": status.revision,
         "servers": status.servers,
+        "learned": status.learned.iter().map(super::learned::object).collect::<Vec<_>>(),
         "pending": waiting,
         "pending_unseen": status.waiting_unseen,
         "lost_changes": status.lost.map(|lost| lost.changes),
