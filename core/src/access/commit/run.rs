@@ -257,6 +257,13 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 let resource = Resource::parse_text(&text)?;
                 strict::check(&text)?;
                 let old = this.standing(resource.name())?;
+                // Whoever sees the record is told first that it changed meanwhile: judged as it stands, they would seem to
+                // take back what others wrote.
+                if let Some(old) = &old
+                    && this.is_seen_by_all(at, resource.name(), old)?
+                {
+                    this.tx.serve_check(resource.name(), &write.condition)??;
+                }
                 // What a conditional reference leads to decides whose record it is: then it is judged once that is known.
                 if !asks {
                     this.judge(at, resource.name(), old.as_deref(), Some(&resource))?;
@@ -295,6 +302,23 @@ impl<'t> Commit<'_, 't, '_, '_> {
             Some(text) => self.guard.hides(name, &text),
             None => Ok(false),
         }
+    }
+
+    /// Whether the caller, and everyone who had a part in the write, may read what stands there.
+    fn is_seen_by_all(&self, at: usize, name: &Reference, old: &str) -> Result<bool, AccessError> {
+        if self.guard.hides(name, old)? {
+            return Ok(false);
+        }
+        for author in &self.authors[at] {
+            if self
+                .guard
+                .acting_as(author.actor.clone())
+                .hides(name, old)?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn judge(
