@@ -1,7 +1,6 @@
 //! What `status` says about servers: how each is doing, and what they took.
 
 use crate::failure::Failure;
-use crate::output::{count, grouped};
 use pocketchart_core::access::{Accepted, Guard, PeerId, PeerState};
 use pocketchart_core::fhir::Instant;
 use serde_json::{Value, json};
@@ -52,22 +51,6 @@ impl Servers {
                     "  it is busy, and asked to be left alone until {until}"
                 ));
             }
-            if let Some(stopped) = state.stopped {
-                lines.push(format!(
-                    "  WARNING: {} of {} are missing there at once; none was deleted here",
-                    grouped(stopped.missing),
-                    count(stopped.of, "record")
-                ));
-            }
-            for (n, what) in [
-                (state.only_here.len(), "it has lost since (kept here)"),
-                (state.skipped.len(), "it has could not be taken"),
-            ] {
-                if n > 0 {
-                    let n = u64::try_from(n).unwrap_or(u64::MAX);
-                    lines.push(format!("  {} that {what}", count(n, "record")));
-                }
-            }
         }
         lines
     }
@@ -109,9 +92,6 @@ impl Servers {
                     "last_sync": text(state.last_sync_ms),
                     "group": state.group,
                     "busy_until": self.busy_until(state).map(|until| until.to_string()),
-                    "only_here": state.only_here.len(),
-                    "skipped": state.skipped.len(),
-                    "too_many_missing": state.stopped.map(|stopped| stopped.missing),
                 })
             })
             .collect();

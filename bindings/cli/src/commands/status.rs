@@ -64,6 +64,7 @@ fn words(status: &Status, servers: &Servers) -> String {
         ));
     }
     lines.extend(servers.accepted_lines());
+    lines.extend(super::learned::lines(status));
     lines.extend(status.lost.map(|lost| format!("WARNING: {lost}")));
     lines.extend(status.missed.map(|missed| format!("WARNING: {missed}")));
     lines.join("\n")
@@ -140,6 +141,7 @@ fn object(status: &Status) -> Value {
         "records": counts,
         "revision": status.revision,
         "servers": status.servers,
+        "learned": status.learned.iter().map(super::learned::object).collect::<Vec<_>>(),
         "pending": waiting,
         "pending_unseen": status.waiting_unseen,
         "lost_changes": status.lost.map(|lost| lost.changes),

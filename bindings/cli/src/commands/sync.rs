@@ -3,7 +3,7 @@
 use super::{runtime, with_session};
 use crate::args::{Global, Sync};
 use crate::failure::Failure;
-use crate::output::{SyncProgress, count, grouped, say};
+use crate::output::{SyncProgress, count, say};
 use pocketchart_core::access::{EditState, Guard, PeerId, PeerSettings, Waiting};
 use pocketchart_core::fhir::ResourceId;
 use pocketchart_core::net::Server;
@@ -221,11 +221,11 @@ fn tell(global: &Global, url: &str, report: &Report) {
         "skipped": report.skipped,
         "pages": report.pages,
         "deleted": report.deleted,
-        "unshared": report.unshared,
+        "no_longer_shared": report.unshared,
         "healed": report.healed,
+        "server_went_back": report.restored,
         "only_here": report.only_here,
-        "restored": report.restored,
-        "too_many_missing": report.stopped.map(|stopped| stopped.missing),
+        "missing_there": report.stopped.map(|stopped| stopped.missing),
         "policy": report.policy.as_ref().and_then(|policy| policy.as_ref().ok()),
         "policy_refused": report.policy.as_ref().and_then(|policy| policy.as_ref().err()).map(ToString::to_string),
         "older_than_anchor": report.missed,
@@ -248,29 +248,28 @@ fn tell(global: &Global, url: &str, report: &Report) {
         ),
         (
             report.skipped,
-            "from the server could not be taken (too large or malformed)",
+            "from the server could not be taken (too large or malformed; `status` names them)",
         ),
         (report.deleted, "deleted there, and so here"),
         (
             report.unshared,
-            "no longer shared with this device, and so not here any more",
+            "no longer shared with this device, and removed",
         ),
-        (report.only_here, "that the server has lost (kept here)"),
+        (report.healed, "of these had been missed before"),
+        (
+            report.only_here,
+            "lost by the server and kept here (`status` names them)",
+        ),
     ] {
         if n > 0 {
             words += &format!("\n  {} {what}", count(n, "record"));
         }
     }
     if report.restored {
-        words +=
-            "\n  WARNING: an older copy of the server was put back; what was newer here is kept";
+        words += "\n  WARNING: the server has gone back to older versions; newer ones that are here are kept as conflicts";
     }
-    if let Some(stopped) = report.stopped {
-        words += &format!(
-            "\n  WARNING: {} of {} are missing on the server at once; none was deleted here",
-            grouped(stopped.missing),
-            count(stopped.of, "record")
-        );
+    if let Some(stopped) = &report.stopped {
+        words += &format!("\n  WARNING: {}", super::learned::stopped(stopped));
     }
     match &report.policy {
         Some(Ok(version)) => words += &format!("\n  the hub's policy {version} is in force now"),
