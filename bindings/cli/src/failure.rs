@@ -1,6 +1,7 @@
 //! Why a command failed, and the exit code that says so.
 
-use pocketchart_core::access::AccessError;
+use pocketchart_core::access::{AccessError, NotResolved};
+use pocketchart_core::care::booking::BookingError;
 use pocketchart_core::fhir::InvalidResource;
 use pocketchart_core::net::NetError;
 use pocketchart_core::session::Locked;
@@ -42,6 +43,8 @@ pub(crate) enum Failure {
     BadResource { file: PathBuf, why: InvalidResource },
     #[error("{name} is not in this vault")]
     NotFound { name: String },
+    #[error("nothing of {name} waits for a person, or none of it is for you to see")]
+    NothingWaits { name: String },
     #[error("{doing} {}: {source}", file.display())]
     File {
         doing: &'static str,
@@ -52,6 +55,8 @@ pub(crate) enum Failure {
     BadSecret(String),
     #[error("the typed recovery code is not the one shown; nothing was made or changed. Try again")]
     CodeNotRepeated,
+    #[error("{0}")]
+    Visit(String),
     #[error("{0}")]
     Demo(String),
 }
@@ -78,6 +83,14 @@ impl Failure {
             Self::Access(AccessError::Vault(VaultError::NoSuchSlot { .. })) => Some(
                 "  whose slot opens: `pocketchart person switch owner`, or --person ID for one command",
             ),
+            Self::Access(AccessError::NotResolved(
+                NotResolved::Undecided { .. } | NotResolved::UnknownPath { .. },
+            )) => Some(
+                "  `pocketchart conflicts TYPE/ID` lists the paths: give --path PATH=mine|theirs for each",
+            ),
+            Self::Access(AccessError::NotResolved(NotResolved::Refused(_))) => {
+                Some("  `pocketchart quarantine TYPE/ID`, with --discard or --again")
+            }
             Self::SyncWith {
                 error: SyncError::Unauthorized,
                 ..
@@ -120,6 +133,15 @@ impl From<AccessError> for Failure {
         match error {
             AccessError::Vault(VaultError::Gate(GateError::Unavailable)) => Self::NoKeyring,
             error => Self::Access(error),
+        }
+    }
+}
+
+impl From<BookingError> for Failure {
+    fn from(error: BookingError) -> Self {
+        match error {
+            BookingError::Access(error) => error.into(),
+            other => Self::Visit(other.to_string()),
         }
     }
 }

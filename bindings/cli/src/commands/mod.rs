@@ -2,6 +2,8 @@
 
 pub(crate) mod audit;
 pub(crate) mod bench;
+pub(crate) mod book;
+pub(crate) mod conflicts;
 mod export_to;
 pub(crate) mod hub;
 pub(crate) mod join;
@@ -10,6 +12,7 @@ mod learned;
 pub(crate) mod operate;
 pub(crate) mod person;
 pub(crate) mod policy;
+pub(crate) mod quarantine;
 pub(crate) mod record;
 mod rekey;
 pub(crate) mod search;

@@ -1,5 +1,6 @@
 //! What `status` says about servers: how each is doing, and what they took.
 
+use super::learned;
 use crate::failure::Failure;
 use pocketchart_core::access::{Accepted, Guard, PeerId, PeerState};
 use pocketchart_core::fhir::Instant;
@@ -87,12 +88,12 @@ impl Servers {
             .known
             .iter()
             .map(|(_, url, state)| {
-                json!({
-                    "url": url,
-                    "last_sync": text(state.last_sync_ms),
-                    "group": state.group,
-                    "busy_until": self.busy_until(state).map(|until| until.to_string()),
-                })
+                let mut about = learned::object(state);
+                about["url"] = json!(url);
+                about["last_sync"] = json!(text(state.last_sync_ms));
+                about["group"] = json!(state.group);
+                about["busy_until"] = json!(self.busy_until(state).map(|until| until.to_string()));
+                about
             })
             .collect();
         let accepted: Vec<Value> = self

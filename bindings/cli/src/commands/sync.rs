@@ -1,10 +1,11 @@
 //! `sync`: both directions, with one server or with all that are known.
 
-use super::{runtime, with_session};
+use super::{book, runtime, with_session};
 use crate::args::{Global, Sync};
 use crate::failure::Failure;
 use crate::output::{SyncProgress, count, say};
 use pocketchart_core::access::{EditState, Guard, PeerId, PeerSettings, Waiting};
+use pocketchart_core::care::booking::BookingReport;
 use pocketchart_core::fhir::ResourceId;
 use pocketchart_core::net::Server;
 use pocketchart_core::sync::{Report, SyncError, SyncRun, probe};
@@ -31,9 +32,9 @@ pub(crate) fn run(global: &Global, args: &Sync) -> Result<ExitCode, Failure> {
                 if matches!(&synced, Err(SyncError::Unauthorized)) {
                     restore(&guard, &peer, known)?;
                 }
-                let report = synced.map_err(peer.failed())?;
-                skipped += report.skipped;
-                peer.tell(global, &report);
+                let synced = synced.map_err(peer.failed())?;
+                skipped += synced.for_a_person();
+                peer.tell(global, &synced);
                 super::tidy(&guard)?;
             }
             None => {
@@ -43,9 +44,9 @@ pub(crate) fn run(global: &Global, args: &Sync) -> Result<ExitCode, Failure> {
                 let mut failure = None;
                 for peer in servers {
                     match runtime.block_on(peer.sync(global, &guard)) {
-                        Ok(report) => {
-                            skipped += report.skipped;
-                            peer.tell(global, &report);
+                        Ok(synced) => {
+                            skipped += synced.for_a_person();
+                            peer.tell(global, &synced);
                             super::tidy(&guard)?;
                         }
                         Err(error) => {
@@ -64,6 +65,19 @@ pub(crate) fn run(global: &Global, args: &Sync) -> Result<ExitCode, Failure> {
         }
         conclude(&guard, skipped)
     })
+}
+
+/// What a sync did.
+pub(super) struct Synced {
+    pub(super) records: Report,
+    pub(super) visits: BookingReport,
+}
+
+impl Synced {
+    /// Records that could not be taken, and visits that a person has to look at.
+    fn for_a_person(&self) -> u64 {
+        self.records.skipped + u64::from(self.visits.needs_a_person())
+    }
 }
 
 /// A server that is known here.
@@ -179,8 +193,8 @@ pub(super) fn restore(
 }
 
 impl Peer {
-    /// One sync.
-    pub(super) async fn sync(&self, global: &Global, guard: &Guard) -> Result<Report, SyncError> {
+    /// One sync. Visits first: others may want the same times. Those of patients whom only the sync brings go behind it.
+    pub(super) async fn sync(&self, global: &Global, guard: &Guard) -> Result<Synced, SyncError> {
         let (ca, token) = (&self.settings.ca_pem, &self.settings.token);
         let server = Server::new(&self.url, ca.as_deref(), token.as_deref())?;
         let bars = SyncProgress::new(global);
@@ -192,7 +206,12 @@ impl Peer {
             patient: self.settings.patient.as_deref(),
             progress: &show,
         };
-        run.run().await
+        let mut visits = book::round(guard, &server, self.id).await?;
+        let records = run.run().await?;
+        if visits.waiting > 0 {
+            visits = visits.then(book::round(guard, &server, self.id).await?);
+        }
+        Ok(Synced { records, visits })
     }
 
     /// Says where it failed.
@@ -204,12 +223,12 @@ impl Peer {
     }
 
     /// Says what a sync did.
-    pub(super) fn tell(&self, global: &Global, report: &Report) {
-        tell(global, &self.url, report);
+    pub(super) fn tell(&self, global: &Global, synced: &Synced) {
+        tell(global, &self.url, &synced.records, &synced.visits);
     }
 }
 
-fn tell(global: &Global, url: &str, report: &Report) {
+fn tell(global: &Global, url: &str, report: &Report, visits: &BookingReport) {
     let object = json!({
         "server": url,
         "sent": report.sent,
@@ -230,6 +249,7 @@ fn tell(global: &Global, url: &str, report: &Report) {
         "policy_refused": report.policy.as_ref().and_then(|policy| policy.as_ref().err()).map(ToString::to_string),
         "older_than_anchor": report.missed,
         "anchored": report.anchored,
+        "visits": book::report_object(visits),
     });
     let mut words = format!(
         "{url}: sent {}, received {}",
@@ -264,6 +284,9 @@ fn tell(global: &Global, url: &str, report: &Report) {
         if n > 0 {
             words += &format!("\n  {} {what}", count(n, "record"));
         }
+    }
+    if let Some(told) = book::told(visits) {
+        words += &format!("\n  {told}");
     }
     if report.restored {
         words += "\n  WARNING: the server has gone back to older versions; newer ones that are here are kept as conflicts";

@@ -4,14 +4,14 @@
 //! change shows in the files, which are looked at each second.
 
 use super::stop::Stop;
-use super::sync::{Peer, all, named, restore};
+use super::sync::{Peer, Synced, all, named, restore};
 use super::{Opener, ready, runtime, tidy};
 use crate::args::{Global, Sync};
 use crate::failure::Failure;
 use crate::output::line;
 use pocketchart_core::access::{AccessError, Guard, PeerId, PeerSettings};
 use pocketchart_core::rng;
-use pocketchart_core::sync::{Pace, Report, SyncError, Went};
+use pocketchart_core::sync::{Pace, SyncError, Went};
 use pocketchart_core::vault::VaultError;
 use serde_json::json;
 use std::collections::HashMap;
@@ -114,11 +114,11 @@ impl Watch<'_> {
                 return Ok(None);
             };
             match synced {
-                Ok(report) => {
-                    if self.global.json || pace.failures() > 0 || is_news(&report) {
-                        peer.tell(self.global, &report);
+                Ok(synced) => {
+                    if self.global.json || pace.failures() > 0 || is_news(&synced) {
+                        peer.tell(self.global, &synced);
                     }
-                    if report.received > 0 {
+                    if synced.records.received > 0 {
                         tidy(guard)?;
                     }
                     self.before = None;
@@ -131,10 +131,7 @@ impl Watch<'_> {
                     return Err(peer.failed()(error));
                 }
                 Err(error) => {
-                    let retry_after = match &error {
-                        SyncError::Server { retry_after, .. } => *retry_after,
-                        _ => None,
-                    };
+                    let retry_after = error.retry_after();
                     pace.went(Went::Badly { retry_after }, self.now(), chance());
                     self.tell_failure(&peer.failed()(error), pace.wait(self.now()));
                 }
@@ -190,8 +187,13 @@ impl Watch<'_> {
 }
 
 /// Something that whoever reads along wants to know.
-fn is_news(report: &Report) -> bool {
+fn is_news(synced: &Synced) -> bool {
+    let (report, visits) = (&synced.records, &synced.visits);
     let counts = [
+        visits.booked,
+        visits.offered,
+        visits.refused,
+        visits.cancelled,
         report.sent,
         report.received,
         report.conflicts,
