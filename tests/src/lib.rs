@@ -1,5 +1,6 @@
 //! What the scenarios share: throw-away vaults and records.
 
+pub mod draw;
 pub mod fake_gate;
 pub mod forger;
 pub mod generate;
@@ -8,15 +9,19 @@ pub mod helios;
 pub mod hostile;
 pub mod http;
 pub mod little_server;
+pub mod meddling;
 pub mod oracle;
+pub mod schedules;
 pub mod scripted;
 pub mod search_parameters;
+pub mod served;
 pub mod shared_tablet;
 pub mod slow_extract;
 pub mod small_clinic;
 pub mod staff;
 pub mod synthea;
 pub mod tls;
+pub mod toy_server;
 pub mod vectors;
 
 use pocketchart_core::access::{
@@ -222,8 +227,13 @@ pub struct Device {
 impl Device {
     /// A new vault that syncs with `server`.
     pub fn of(server: Server) -> Self {
+        Self::at(server, Arc::new(SystemClock))
+    }
+
+    /// As [`Device::of`], under another clock.
+    pub fn at(server: Server, clock: Arc<dyn Clock>) -> Self {
         let home = tempfile::tempdir().unwrap_or_else(|e| fail(&e));
-        let (guard, _) = make_vault(home.path());
+        let (guard, _) = make_vault_at(home.path(), clock);
         let peer = guard
             .remember_peer(server.url(), &PeerSettings::default())
             .unwrap_or_else(|e| fail(&e));

@@ -1,7 +1,7 @@
 //! What a server says about itself: asked before anything of a person is sent to it.
 
 use super::{SyncError, failed};
-use crate::fhir::{ResourceType, marks};
+use crate::fhir::{Instant, ResourceType, marks};
 use crate::net::Server;
 use serde::Deserialize;
 
@@ -20,6 +20,12 @@ pub struct Capability {
     pub compares_versions: Vec<ResourceType>,
     /// The types whose records it gives ids of its own.
     pub gives_ids: Vec<ResourceType>,
+    /// Whether it tells what was deleted: `_history` of everything.
+    pub has_history: bool,
+    /// And the types whose `Type/_history` it has.
+    pub histories: Vec<ResourceType>,
+    /// Its clock, when it answered.
+    pub date: Option<Instant>,
 }
 
 /// Asks `server` what it is. A mistyped address, or a server that is no FHIR R4 server, ends here.
@@ -61,7 +67,20 @@ pub async fn probe(server: &Server) -> Result<Capability, SyncError> {
         let is_it = |extension: &Extension| extension.url == mark && extension.value == Some(true);
         statement.extension.iter().any(is_it)
     };
+    let declares =
+        |interaction: &[Interaction], code: &str| interaction.iter().any(|i| i.code == code);
+    let has_history = |offered: &&Offered| declares(&offered.interaction, "history-type");
+    let all = || statement.rest.iter().flat_map(|rest| &rest.resource);
+    let histories = all().filter(has_history);
     Ok(Capability {
+        has_history: statement
+            .rest
+            .iter()
+            .any(|rest| declares(&rest.interaction, "history-system")),
+        histories: histories
+            .filter_map(|offered| ResourceType::named(&offered.kind))
+            .collect(),
+        date: answer.date,
         stamps_at_commit: marked(marks::STAMPED_AT_COMMIT),
         takes_change_records: marked(marks::CHANGE_RECORD),
         takes_signed_content: marked(marks::SIGNED_CONTENT),
@@ -95,6 +114,14 @@ struct Extension {
 struct Rest {
     #[serde(default)]
     resource: Vec<Offered>,
+    #[serde(default)]
+    interaction: Vec<Interaction>,
+}
+
+#[derive(Deserialize)]
+struct Interaction {
+    #[serde(default)]
+    code: String,
 }
 
 #[derive(Deserialize)]
@@ -105,4 +132,5 @@ struct Offered {
     versioning: Option<String>,
     #[serde(rename = "updateCreate", default)]
     update_create: Option<bool>,
+    interaction: Vec<Interaction>,
 }
