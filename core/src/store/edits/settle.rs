@@ -2,7 +2,7 @@
 
 use super::Pending;
 use super::rows::EditRow;
-use crate::fhir::{Instant, Resource, content};
+use crate::fhir::{Instant, Resource, content, merge};
 use crate::store::{RecordName, StoreError, Tx};
 
 impl Tx<'_> {
@@ -60,8 +60,11 @@ impl Tx<'_> {
         let left = left.and_then(|turn| turn.left());
         let next = turns.iter().find(|turn| turn.seq > sent_seq);
         let is_deletion = next.is_some_and(|turn| turn.text.is_none());
-        let is_same = left.is_some_and(|left| content::is_same(left, answer.text()))
-            || (is_deletion && !edit.is_merged());
+        let is_same = left.is_some_and(|left| {
+            // Whoever deleted it may not have seen what the server only rewrote, but has seen all that there is.
+            let is_all_seen = || merge::holds(None, answer.text(), left);
+            content::is_same(left, answer.text()) || (is_deletion && is_all_seen())
+        });
         // What comes next was written on what this turn left behind, which the server may have in another form: merged with
         // what others changed, or rewritten.
         let base = if is_same { Some(answer.text()) } else { left };
