@@ -7,7 +7,8 @@ use pocketchart_core::access::{Guard, PeerSettings};
 use pocketchart_core::net::Server;
 use pocketchart_core::sync::{Progress, Report, SyncRun};
 use pocketchart_tests::draw::Draw;
-use pocketchart_tests::{make_vault, resource, unlock};
+use pocketchart_tests::helios::fill;
+use pocketchart_tests::{make_vault, resource, synthea, unlock};
 use serde_json::{Value, json};
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -21,6 +22,15 @@ const NOTED: [&str; 4] = ["Observation", "Condition", "Procedure", "Immunization
 
 pub(crate) async fn run(what: &[&str]) {
     let answer = match what {
+        // By hand, for a server to look at with a profiler.
+        ["fill", url] => {
+            fill(
+                &plain_server(url),
+                &synthea::records("synthea-100.tar.xz").unwrap(),
+            )
+            .await;
+            Value::Null
+        }
         ["create", home, url] => create(Path::new(home), url),
         ["plain", url, types, sort, page, ahead] => {
             let types: Vec<String> = types.split(',').map(str::to_owned).collect();
