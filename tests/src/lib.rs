@@ -2,12 +2,16 @@
 
 pub mod draw;
 pub mod fake_gate;
+pub mod forger;
 pub mod generate;
 pub mod hand_clock;
 pub mod helios;
 pub mod hostile;
 pub mod http;
+pub mod little_server;
+pub mod meddling;
 pub mod oracle;
+pub mod schedules;
 pub mod scripted;
 pub mod search_parameters;
 pub mod served;

@@ -81,6 +81,7 @@ impl Reader<'_> {
         Ok(Undecided {
             authors: authors.collect::<Result<_, _>>()?,
             since: Instant::from_epoch_ms(since),
+            refusal: edit.codes(),
             name,
             state: edit.state,
             base: edit.base,
@@ -88,7 +89,6 @@ impl Reader<'_> {
             theirs: edit.theirs,
             theirs_version: edit.theirs_version,
             changes,
-            refusal: edit.refusal,
             rid,
         })
     }
@@ -196,7 +196,7 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(sql)?
             .execute([undecided.rid])?;
-        Ok(())
+        self.reopen_group(undecided.rid)
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod accepted;
 mod conflicts;
+mod created;
 mod local;
 mod merging;
 mod pending;
@@ -19,6 +20,7 @@ mod turns;
 
 pub use accepted::Accepted;
 pub(crate) use conflicts::Undecided;
+pub(crate) use merging::merged;
 pub use pending::{Going, Pending};
 
 use crate::fhir::Reference;

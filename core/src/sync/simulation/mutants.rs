@@ -37,3 +37,8 @@ fn gt_for_ge_is_found() {
 fn cursor_before_page_is_found() {
     must_be_found(Bug::CursorBeforePage);
 }
+
+#[test]
+fn dequeue_on_error_is_found() {
+    must_be_found(Bug::DequeueOnError);
+}

@@ -47,6 +47,7 @@ fn write(run: &Run, site: usize, value: &Value, if_match: Option<&str>) {
     let when = When {
         now_ms,
         stamp_us: now_ms * 1000,
+        astray: false,
     };
     let conditions = Conditions {
         if_match,
