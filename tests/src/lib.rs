@@ -1,6 +1,7 @@
 //! What the scenarios share: throw-away vaults and records.
 
 pub mod fake_gate;
+pub mod first_load;
 pub mod generate;
 pub mod hand_clock;
 pub mod helios;
