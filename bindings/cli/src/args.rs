@@ -1,7 +1,12 @@
 //! The command line.
 
+mod booking;
+
+pub(crate) use booking::{Book, Slots, Times};
+
 use clap::{Parser, Subcommand};
 use pocketchart_core::access::Person;
+use pocketchart_core::fhir::merge::{InvalidPath, Path, Side};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -112,10 +117,34 @@ pub(crate) enum Command {
     },
     /// Send what waits to a FHIR server, then receive what is new
     Sync(Sync),
+    /// Free times, as the last sync left them here
+    Slots(Slots),
+    /// Ask for a visit, with a network or without one; see, move, join and call off visits
+    Book(Book),
     /// Measure the store on this computer, on synthetic patients and beside baselines; touches no vault of yours
     Bench,
     /// What is in the vault and what waits
     Status,
+    /// What was changed on both sides and waits for a person; one of them with all its versions
+    Conflicts {
+        /// Such as Patient/123
+        #[arg(value_name = "TYPE/ID")]
+        name: Option<String>,
+    },
+    /// Decide a conflict; the decision goes to the server with the next sync, as your change
+    Resolve(Resolve),
+    /// What a server refused for good; it stays here until somebody gives it up or sends it again
+    Quarantine {
+        /// Such as Patient/123
+        #[arg(value_name = "TYPE/ID")]
+        name: Option<String>,
+        /// Send it once more as it is
+        #[arg(long, requires = "name", conflicts_with = "discard")]
+        again: bool,
+        /// Give it up: the record is again what the server has
+        #[arg(long, requires = "name")]
+        discard: bool,
+    },
     /// Who may do what: show it, check another, put another into force
     Policy {
         #[command(subcommand)]
@@ -184,6 +213,39 @@ pub(crate) enum HubCommand {
         /// The beginning of the id, or the whole fingerprint
         id: String,
     },
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("how").required(true))]
+pub(crate) struct Resolve {
+    /// Such as Patient/123
+    #[arg(value_name = "TYPE/ID")]
+    pub(crate) name: String,
+    /// What was written here stands, beside what the server changed elsewhere in the record
+    #[arg(long, group = "how")]
+    pub(crate) mine: bool,
+    /// What was written here is given up
+    #[arg(long, group = "how")]
+    pub(crate) theirs: bool,
+    /// One difference, as `conflicts TYPE/ID` lists it; several times, until all are decided
+    #[arg(long = "path", value_name = "PATH=mine|theirs", group = "how", value_parser = side_of_path)]
+    pub(crate) paths: Vec<(Path, Side)>,
+    /// Another text, in this file ("-": standard input)
+    #[arg(long, value_name = "FILE", group = "how")]
+    pub(crate) edited: Option<PathBuf>,
+}
+
+fn side_of_path(text: &str) -> Result<(Path, Side), String> {
+    let (path, side) = text
+        .rsplit_once('=')
+        .ok_or("expected PATH=mine or PATH=theirs")?;
+    let side = match side {
+        "mine" => Side::Mine,
+        "theirs" => Side::Theirs,
+        _ => return Err("expected mine or theirs behind the =".into()),
+    };
+    let path = path.parse().map_err(|e: InvalidPath| e.to_string())?;
+    Ok((path, side))
 }
 
 /// How the hub's log is written.
@@ -413,4 +475,10 @@ pub(crate) struct Sync {
     /// Receive the records of this patient (and the directory) only
     #[arg(long, value_name = "ID", requires = "url")]
     pub(crate) patient: Option<String>,
+    /// Go on until Ctrl-C: sync now and then, and soon after each change that another command makes
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Seconds between two syncs
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "watch", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) every: u64,
 }

@@ -13,6 +13,7 @@ mod certificate;
 pub mod change;
 mod commit;
 mod concerned;
+mod conflicts;
 mod cursor;
 mod error;
 mod exchange;
@@ -35,6 +36,7 @@ mod status;
 mod trail;
 mod transfer;
 mod upkeep;
+mod wishes;
 
 pub use actor::{Actor, Person, Role};
 pub use audit::{
@@ -44,6 +46,7 @@ pub use audit::{
 pub use authorship::ChangeRefused;
 pub use certificate::{BadCertificate, Certificate};
 pub use commit::{Act, Asked, Done, Unfit, Write};
+pub use conflicts::{Conflict, Difference, NotResolved, Resolution, ToDecide, WaitsFor};
 pub use cursor::BadCursor;
 pub use error::AccessError;
 pub use guard::{Guard, LostChanges};
@@ -59,11 +62,12 @@ pub use serve::Fetched;
 pub use signing::{device_id, fingerprint};
 pub use status::{Status, VaultCheck, Waiting};
 pub use transfer::Importing;
+pub use wishes::ToSign;
 
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{
     Accepted, Committed, CopyWay, Decide, Dropped, EditState, EditView, Going, Gone, HistoryState,
     Imported, Incoming, Known, Local, Origin, PeerId, PeerSettings, PeerState, Pending,
     Precondition, PullCursor, Pulled, Record, RecordName, Refused, Reindexed, Round, Saved,
-    SentKind, Standing, Stopped, StoreError, Stretch, Version,
+    SentKind, Standing, Stopped, StoreError, Stretch, Version, WishRow,
 };

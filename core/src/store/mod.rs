@@ -32,11 +32,12 @@ mod serve;
 mod transaction;
 mod used;
 mod view;
+mod wishes;
 
 pub use copy::CopyWay;
 pub(crate) use copy::{Target, with_side_files};
 pub use edits::{Accepted, EditState, Going, Pending, Saved, SentKind};
-pub(crate) use edits::{Author, ChangeFacts, Signs};
+pub(crate) use edits::{Author, ChangeFacts, Signs, Undecided, merged};
 pub use error::StoreError;
 pub use exchange::{Decide, EditView, Incoming, Known, Local, Pulled};
 pub use gone::{Dropped, Gone};
@@ -53,3 +54,4 @@ pub use reindex::Reindexed;
 pub use serve::{Committed, Precondition, Refused};
 pub(crate) use transaction::{Durability, Reader, Store, Tx};
 pub(crate) use view::{Limited, Patients, Sees, View};
+pub use wishes::WishRow;

@@ -6,18 +6,23 @@
 mod capability;
 mod hub;
 mod join;
+mod pace;
 mod plan;
 mod pull;
 mod push;
+mod read;
 #[cfg(test)]
 mod simulation;
 
 pub use capability::{Capability, probe};
 pub use join::{JoinError, Joined, join};
+pub use pace::{Pace, Went};
+pub(crate) use read::{read, take_found};
 
 use crate::access::{AccessError, BadPolicy, Guard, Missed, PeerId, Stopped};
-use crate::fhir::ResourceType;
+use crate::fhir::{Instant, ResourceType};
 use crate::net::{NetError, Server};
+use std::time::Duration;
 
 /// What a sync did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +39,13 @@ pub struct Report {
     pub refused: u64,
     /// Local changes the server takes only once their author is approved there. They wait.
     pub held: u64,
+    /// Local changes that were merged with what others changed in the same record since.
+    pub merged: u64,
+    /// Local changes that wait for another one, which the server did not take.
+    pub behind: u64,
+    /// Writes over versions that the server does not compare: the record was read just before, and whoever wrote last
+    /// in between wins.
+    pub unguarded: u64,
     /// Records from the server that could not be taken (too large, malformed).
     pub skipped: u64,
     /// Pages read.
@@ -62,7 +74,7 @@ pub struct Report {
 impl Report {
     /// Records that pages brought, whatever became of them.
     fn taken(&self) -> u64 {
-        self.received + self.known + self.conflicts + self.skipped + self.sent
+        self.received + self.known + self.conflicts + self.merged + self.skipped + self.sent
     }
 }
 
@@ -110,6 +122,18 @@ pub enum SyncError {
         doing: &'static str,
         /// Issue codes of its OperationOutcome.
         codes: Option<String>,
+        /// When it wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// The server is busy.
+    #[error("the server is busy ({status}) and wants to be asked again {}; nothing was lost, local changes wait", in_time(*wait))]
+    Busy {
+        /// 429 or 503.
+        status: u16,
+        /// How long to leave it alone, from now.
+        wait: Duration,
+        /// And until when.
+        until: Instant,
     },
     /// The answer is not what FHIR says.
     #[error("the server's answer to {doing} is not FHIR: {what}")]
@@ -119,6 +143,17 @@ pub enum SyncError {
         /// What is wrong.
         what: &'static str,
     },
+}
+
+impl SyncError {
+    /// How long the server wants to be left alone, where it says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Server { retry_after, .. } => *retry_after,
+            Self::Busy { wait, .. } => Some(*wait),
+            _ => None,
+        }
+    }
 }
 
 /// One sync of a vault with a server.
@@ -142,6 +177,18 @@ impl SyncRun<'_> {
     /// [`SyncError`]; what was done until then stays done.
     pub async fn run(&self) -> Result<Report, SyncError> {
         let _turn = self.guard.sync_turn().await;
+        let done = self.run_in_turn().await;
+        let told = done.as_ref().err().and_then(SyncError::retry_after);
+        if let Some(time) = told {
+            let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+            let until = self.guard.now().epoch_ms().saturating_add(ms);
+            self.guard
+                .note_peer_state(self.peer, |state| state.not_before_ms = Some(until))?;
+        }
+        done
+    }
+
+    async fn run_in_turn(&self) -> Result<Report, SyncError> {
         let capability = probe(self.server).await?;
         let mut report = Report::default();
         let hub = match capability.takes_change_records {
@@ -173,20 +220,29 @@ impl SyncRun<'_> {
         let (group, now_ms) = (self.server.group(), self.guard.now().epoch_ms());
         self.guard.note_peer_state(self.peer, |state| {
             state.group = group;
+            state.not_before_ms = None;
             state.last_sync_ms = Some(now_ms);
         })?;
         faults.into_first().map_or(Ok(()), Err)
     }
 }
 
+fn in_time(wait: Duration) -> String {
+    match wait.as_secs() {
+        seconds @ 0..120 => format!("in {seconds} seconds"),
+        seconds => format!("in {} minutes", seconds.div_ceil(60)),
+    }
+}
+
 /// Turns an answer that is about no single record into an error.
-fn failed(answer: &crate::net::Answer, doing: &'static str) -> SyncError {
+pub(crate) fn failed(answer: &crate::net::Answer, doing: &'static str) -> SyncError {
     match answer.status {
         401 => SyncError::Unauthorized,
         status => SyncError::Server {
             status,
             doing,
             codes: crate::fhir::outcome::codes(&answer.text),
+            retry_after: answer.retry_after,
         },
     }
 }

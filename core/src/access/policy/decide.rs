@@ -6,7 +6,7 @@
 use super::model::{Action, Allows, Facility, Policy, Rule, Scope, VaultAction};
 use crate::access::{Actor, Role};
 use crate::fhir::compartment::patients_of;
-use crate::fhir::content::changed_elements;
+use crate::fhir::content::{changed_elements, drops_generated_narrative};
 use crate::fhir::{Resource, ResourceId, ResourceType, json};
 use crate::store::{Limited, Patients, PeerId, Sees, View};
 use std::collections::{BTreeMap, HashMap};
@@ -62,7 +62,7 @@ pub enum Why {
         /// What it may become.
         to: Vec<String>,
     },
-    /// A rule does, in the transaction of an Appointment that names the Slot.
+    /// A rule does, in the transaction of an Appointment that takes the Slot or gives it up.
     Booking {
         /// Which.
         rule: String,
@@ -95,7 +95,7 @@ impl fmt::Display for Why {
             ),
             Self::Booking { rule } => write!(
                 f,
-                "the rule {rule} allows it in one transaction with an Appointment that names the Slot"
+                "the rule {rule} allows it in one transaction with an Appointment that takes the Slot or gives it up"
             ),
         }
     }
@@ -110,7 +110,7 @@ pub(in crate::access) struct Asked<'a> {
     pub(in crate::access) old: Option<&'a Resource<'a>>,
     /// What shall stand there; `None`: nothing.
     pub(in crate::access) new: Option<&'a Resource<'a>>,
-    /// An Appointment in the same transaction names it.
+    /// An Appointment in the same transaction takes it or gives it up.
     pub(in crate::access) is_booked: bool,
 }
 
@@ -325,7 +325,11 @@ impl InForce {
             return Ok(());
         };
         if let Some(fields) = fields {
-            let changed = changed_elements(old, new);
+            let mut changed = changed_elements(old, new);
+            // What a merge leaves out, of a record in which something else may be changed.
+            if changed.len() > 1 && drops_generated_narrative(old, new) {
+                changed.retain(|name| name != "text");
+            }
             if changed.iter().any(|name| !fields.contains(name)) {
                 return Err(Why::Fields {
                     rule: id(),

@@ -7,6 +7,8 @@
 //! stores the answer.
 
 mod accepted;
+mod conflicts;
+mod created;
 mod local;
 mod merging;
 mod pending;
@@ -17,6 +19,8 @@ mod settle;
 mod turns;
 
 pub use accepted::Accepted;
+pub(crate) use conflicts::Undecided;
+pub(crate) use merging::merged;
 pub use pending::{Going, Pending};
 
 use crate::fhir::Reference;

@@ -28,8 +28,20 @@ impl EditRow {
         self.sent_kind.is_none() && self.theirs.is_none() && self.state != EditState::Conflict
     }
 
+    /// Issue codes of the server's refusal, or what it waits for there.
+    pub(super) fn codes(&self) -> Option<String> {
+        let codes = self.refusal.as_deref()?.lines().next();
+        codes.map(str::to_owned)
+    }
+
+    /// What the server said of the refusal to a person.
+    pub(super) fn words(&self) -> Option<String> {
+        let (_, words) = self.refusal.as_deref()?.split_once('\n')?;
+        (!words.is_empty()).then(|| words.to_owned())
+    }
+
     /// What people see holds what others changed since.
-    pub(super) fn is_merged(&self) -> bool {
+    pub(in crate::store) fn is_merged(&self) -> bool {
         self.theirs.is_some() && self.state != EditState::Conflict
     }
 
@@ -101,10 +113,12 @@ impl Reader<'_> {
         Ok(statement.query_row([], |row| row.get(0))?)
     }
 
-    /// Changes that no server has acknowledged, and changed records that a person must decide about.
+    /// Changes that no server has acknowledged, changed records that a person must decide about, and wishes that are not
+    /// over.
     pub(crate) fn unsent_changes(&self) -> Result<u64, StoreError> {
         let sql = "SELECT (SELECT count(*) FROM outbox)
-                        + (SELECT count(*) FROM edit WHERE rid NOT IN (SELECT rid FROM outbox))";
+                        + (SELECT count(*) FROM edit WHERE rid NOT IN (SELECT rid FROM outbox))
+                        + (SELECT count(*) FROM wish WHERE state < 2)";
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 }

@@ -294,6 +294,7 @@ pub(super) fn by_stranger(run: &mut Run) {
         When {
             now_ms,
             stamp_us: now_ms * 1000,
+            astray: false,
         }
     };
     let deletes = run.can.learn_deletions && run.dice.chance(8);

@@ -37,3 +37,23 @@ fn gt_for_ge_is_found() {
 fn cursor_before_page_is_found() {
     must_be_found(Bug::CursorBeforePage);
 }
+
+#[test]
+fn dequeue_on_error_is_found() {
+    must_be_found(Bug::DequeueOnError);
+}
+
+#[test]
+fn retry_without_recognition_is_found() {
+    must_be_found(Bug::RetryWithoutRecognition);
+}
+
+#[test]
+fn squash_after_partial_push_is_found() {
+    must_be_found(Bug::SquashAfterPartialPush);
+}
+
+#[test]
+fn patch_merging_is_found() {
+    must_be_found(Bug::PatchMerging);
+}

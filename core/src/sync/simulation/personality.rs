@@ -253,7 +253,7 @@ pub(super) struct Can {
 }
 
 impl Can {
-    pub(super) const NOW: Self = Self {
+    const NOW: Self = Self {
         learn_deletions: false,
         page_without_links: false,
         see_through_rewriting: false,
@@ -265,6 +265,29 @@ impl Can {
         tell_its_own_version: false,
         see_how_old_a_list_is: false,
     };
+
+    /// As [`Can::NOW`]; `POCKETCHART_CAN=merge,learn_deletions` asks for more, to see what it would find.
+    pub(super) fn now() -> Self {
+        let mut can = Self::NOW;
+        let more = std::env::var("POCKETCHART_CAN").unwrap_or_default();
+        for name in more.split(',').filter(|name| !name.is_empty()) {
+            let switch = match name {
+                "learn_deletions" => &mut can.learn_deletions,
+                "page_without_links" => &mut can.page_without_links,
+                "see_through_rewriting" => &mut can.see_through_rewriting,
+                "take_server_ids" => &mut can.take_server_ids,
+                "order_by_reference" => &mut can.order_by_reference,
+                "read_before_put" => &mut can.read_before_put,
+                "wait_when_told" => &mut can.wait_when_told,
+                "merge" => &mut can.merge,
+                "tell_its_own_version" => &mut can.tell_its_own_version,
+                "see_how_old_a_list_is" => &mut can.see_how_old_a_list_is,
+                other => panic!("there is no switch {other}"),
+            };
+            *switch = true;
+        }
+        can
+    }
 
     fn limit(&self, drawn: &mut Personality) {
         if !self.page_without_links && matches!(drawn.paging, Paging::None | Paging::Offset) {

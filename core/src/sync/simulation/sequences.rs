@@ -294,6 +294,7 @@ fn edit_there(run: &Run, sequence: &mut Sequence, dice: &mut Dice) {
     let when = When {
         now_ms,
         stamp_us: now_ms * 1000,
+        astray: false,
     };
     server
         .put(
@@ -375,7 +376,7 @@ fn world(seed: u64, others: bool) -> (usize, Vec<String>) {
 #[test]
 fn sequences() {
     let wanted = super::seeds::number("POCKETCHART_SEQUENCES").unwrap_or(20_000);
-    let others = super::personality::Can::NOW.merge;
+    let others = super::personality::Can::now().merge;
     let worlds = wanted.div_ceil(TOGETHER as u64);
     let (done, wrong) = super::seeds::each(1, worlds, |seed| world(seed, others));
     let count: usize = done.iter().map(|(count, _)| count).sum();

@@ -230,10 +230,11 @@ impl World {
         number
     }
 
-    fn when(&self, stamp_us: i64) -> When {
+    fn when(&self, stamp_us: i64, astray: bool) -> When {
         When {
             now_ms: self.time.now() + self.server_wrong_by_ms,
             stamp_us,
+            astray,
         }
     }
 
@@ -269,7 +270,10 @@ impl World {
             return;
         };
         let (device, site, fate) = (exchange.device, exchange.site, exchange.fate);
-        let (request, when) = (exchange.request.clone(), self.when(exchange.stamp_us));
+        let (request, when) = (
+            exchange.request.clone(),
+            self.when(exchange.stamp_us, exchange.is_copy),
+        );
         let is_copy = exchange.is_copy;
         let response = self.worked_on(device, site, &request, when);
         let now = self.time.now();

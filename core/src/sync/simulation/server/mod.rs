@@ -66,6 +66,8 @@ pub(super) struct When {
     pub(super) now_ms: i64,
     /// The stamp of what it writes.
     pub(super) stamp_us: i64,
+    /// Nobody waits for it any more: its sender has gone on, or it is a second copy.
+    pub(super) astray: bool,
 }
 
 impl Server {

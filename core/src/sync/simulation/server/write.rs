@@ -54,7 +54,7 @@ impl Server {
             }
             _ => {}
         }
-        let raced = self.may_replace(by, name, conditions)?;
+        let raced = self.may_replace(by, name, conditions, when)?;
         self.must_be_sound(&sent, body, beside)?;
         let old = self.text(name).map(content::bare);
         let kept = content::kept(sent, old.as_ref(), self.ways.rewrites);
@@ -137,17 +137,23 @@ impl Server {
             if !self.ways.deletes_blindly && !self.ways.last_writer_wins {
                 return Err(refused(self.ways.stale, "conflict"));
             }
-            raced = !self.has_seen_newest(by, name);
+            raced = when.astray || !self.has_seen_newest(by, name);
         }
         self.store(by, name, None, raced, when);
         Ok(204)
     }
 
     /// Whether the conditions hold; `true`: they do not, but this server does not look, and the writer could not know.
-    fn may_replace(&self, by: usize, name: &str, given: Conditions<'_>) -> Result<bool, Refused> {
+    fn may_replace(
+        &self,
+        by: usize,
+        name: &str,
+        given: Conditions<'_>,
+        when: When,
+    ) -> Result<bool, Refused> {
         let newest = self.records.get(name).and_then(|versions| versions.last());
         let live = newest.filter(|version| version.text.is_some());
-        let unseen = !self.has_seen_newest(by, name);
+        let unseen = when.astray || !self.has_seen_newest(by, name);
         match (given.if_match, live) {
             (Some(version), Some(live)) if version == live.id => Ok(false),
             (Some(_), _) if self.ways.last_writer_wins => Ok(unseen),
