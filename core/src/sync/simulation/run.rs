@@ -283,21 +283,23 @@ impl Run {
                     .tell(format!("device {device}: its sync is killed"));
                 None
             }
-            Going::Over(Ok(report)) => {
-                self.world.tell(format!(
-                    "device {device}: sync done: {} sent, {} received, {} conflicts, {} refused",
-                    report.sent, report.received, report.conflicts, report.refused
-                ));
-                Some(Ok(report.sent
-                    + report.received
-                    + report.conflicts
-                    + report.refused))
-            }
-            Going::Over(Err(error)) => {
-                self.world
-                    .tell(format!("device {device}: sync failed: {error}"));
-                Some(Err(error))
-            }
+            Going::Over(done) => match *done {
+                Ok(report) => {
+                    self.world.tell(format!(
+                        "device {device}: sync done: {} sent, {} received, {} conflicts, {} refused",
+                        report.sent, report.received, report.conflicts, report.refused
+                    ));
+                    Some(Ok(report.sent
+                        + report.received
+                        + report.conflicts
+                        + report.refused))
+                }
+                Err(error) => {
+                    self.world
+                        .tell(format!("device {device}: sync failed: {error}"));
+                    Some(Err(error))
+                }
+            },
         }
     }
 
