@@ -132,5 +132,6 @@ struct Offered {
     versioning: Option<String>,
     #[serde(rename = "updateCreate", default)]
     update_create: Option<bool>,
+    #[serde(default)]
     interaction: Vec<Interaction>,
 }
