@@ -15,6 +15,7 @@ pub mod small_clinic;
 pub mod staff;
 pub mod synthea;
 pub mod tls;
+pub mod toy_server;
 pub mod vectors;
 
 use pocketchart_core::access::{
@@ -220,8 +221,13 @@ pub struct Device {
 impl Device {
     /// A new vault that syncs with `server`.
     pub fn of(server: Server) -> Self {
+        Self::at(server, Arc::new(SystemClock))
+    }
+
+    /// As [`Device::of`], under another clock.
+    pub fn at(server: Server, clock: Arc<dyn Clock>) -> Self {
         let home = tempfile::tempdir().unwrap_or_else(|e| fail(&e));
-        let (guard, _) = make_vault(home.path());
+        let (guard, _) = make_vault_at(home.path(), clock);
         let peer = guard
             .remember_peer(server.url(), &PeerSettings::default())
             .unwrap_or_else(|e| fail(&e));

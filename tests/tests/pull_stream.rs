@@ -4,7 +4,6 @@
 use pocketchart_core::net::NetError;
 use pocketchart_core::sync::SyncError;
 use pocketchart_tests::scripted::*;
-use pocketchart_tests::*;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

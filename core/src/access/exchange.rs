@@ -10,8 +10,8 @@ use super::policy::VaultAction;
 use super::{AccessError, Guard};
 use crate::fhir::{Resource, ResourceType};
 use crate::store::{
-    Accepted, Decide, Durability, PeerId, PeerSettings, Pending, PullCursor, Pulled, RecordName,
-    StoreError,
+    Accepted, Decide, Durability, PeerId, PeerSettings, PeerState, Pending, PullCursor, Pulled,
+    RecordName, StoreError,
 };
 
 impl Guard {
@@ -83,6 +83,22 @@ impl Guard {
         cursor: &PullCursor,
         decide: Decide,
     ) -> Result<Vec<Pulled>, AccessError> {
+        self.take_page_noting(peer, kind, page, cursor, decide, |_, _| {})
+    }
+
+    /// As [`Guard::take_page`], with what the page taught about the server: `note` gets what became of each record.
+    ///
+    /// # Errors
+    /// As [`Guard::take_page`].
+    pub fn take_page_noting(
+        &self,
+        peer: PeerId,
+        kind: ResourceType,
+        page: &[Resource<'_>],
+        cursor: &PullCursor,
+        decide: Decide,
+        note: impl FnOnce(&mut PeerState, &[Pulled]),
+    ) -> Result<Vec<Pulled>, AccessError> {
         if !page.is_empty() {
             let digest = Digested::of(page.iter().map(Resource::text));
             self.note(AuditKind::Pull, kind.name(), Some(digest), None)?;
@@ -92,8 +108,9 @@ impl Guard {
             let pulled = page
                 .iter()
                 .map(|resource| tx.pull(peer, resource, decide, at))
-                .collect::<Result<_, _>>()?;
+                .collect::<Result<Vec<Pulled>, _>>()?;
             tx.set_pull_cursor(peer, kind, cursor)?;
+            tx.note_peer_state(peer, |state| note(state, &pulled))?;
             Ok::<Vec<Pulled>, StoreError>(pulled)
         })?;
         Ok(pulled)

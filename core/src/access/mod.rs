@@ -16,6 +16,7 @@ mod concerned;
 mod cursor;
 mod error;
 mod exchange;
+mod gone;
 mod guard;
 mod history;
 #[cfg(test)]
@@ -61,7 +62,8 @@ pub use transfer::Importing;
 
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{
-    Accepted, Committed, CopyWay, Decide, EditState, EditView, Going, Imported, Incoming, Known,
-    Local, Origin, PeerId, PeerSettings, Pending, Precondition, PullCursor, Pulled, Record,
-    RecordName, Refused, Reindexed, Saved, SentKind, StoreError, Version,
+    Accepted, Committed, CopyWay, Decide, Dropped, EditState, EditView, Going, Gone, HistoryState,
+    Imported, Incoming, Known, Local, Origin, PeerId, PeerSettings, PeerState, Pending,
+    Precondition, PullCursor, Pulled, Record, RecordName, Refused, Reindexed, Round, Saved,
+    SentKind, Standing, Stopped, StoreError, Stretch, Version,
 };

@@ -4,7 +4,7 @@ use super::audit::AuditKind;
 use super::policy::VaultAction;
 use super::{AccessError, Guard, LostChanges, Missed, Person};
 use crate::fhir::{Instant, Resource, ResourceType};
-use crate::store::{EditState, Pending, RecordName, StoreError};
+use crate::store::{EditState, PeerState, Pending, RecordName, StoreError};
 use sha2::{Digest, Sha256};
 
 /// What is in a vault and what waits.
@@ -16,6 +16,8 @@ pub struct Status {
     pub revision: i64,
     /// Base URLs of the servers.
     pub servers: Vec<String>,
+    /// What syncs learned about each, in the same order.
+    pub learned: Vec<PeerState>,
     /// Local changes that wait, oldest first: of records that this person may read, and those that this person made.
     pub waiting: Vec<Waiting>,
     /// How many more records have changes that wait.
@@ -85,10 +87,13 @@ impl Guard {
         self.read(|reader| {
             let waiting = reader.pending_seen(None, self.actor.person.id())?;
             let seen = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
+            let peers = reader.peers()?;
+            let learned = peers.iter().map(|(peer, ..)| reader.peer_state(*peer));
             Ok::<_, StoreError>(Status {
+                learned: learned.collect::<Result<_, _>>()?,
                 counts: reader.counts()?,
                 revision: reader.revision()?,
-                servers: reader.peers()?.into_iter().map(|(_, url, _)| url).collect(),
+                servers: peers.into_iter().map(|(_, url, _)| url).collect(),
                 waiting: waiting.into_iter().map(Waiting::from).collect(),
                 waiting_unseen: all.saturating_sub(seen),
                 lost,

@@ -48,6 +48,8 @@ pub struct Part {
     pub request: Option<(String, String)>,
     /// ETag and lastModified of its response, in histories.
     pub response: Option<(Option<String>, Option<String>)>,
+    /// `Type/id` at the end of its address.
+    pub name: Option<Reference>,
 }
 
 /// A resource that was left out while it streamed by.
@@ -384,6 +386,7 @@ impl Splitter {
             entry.resource.map(|raw| Ok(raw.get().to_owned()))
         };
         take(Part {
+            name: entry.full_url.as_deref().and_then(name_of),
             resource,
             mode: entry.search.map(|search| search.mode.into_owned()),
             request: entry
@@ -418,9 +421,12 @@ fn text_of(bytes: Vec<u8>, length: u64, full_url: Option<&str>) -> Result<String
     })
 }
 
-/// `Type/id` at the end of an address.
-fn name_of(url: &str) -> Option<Reference> {
-    let mut parts = url.rsplit('/');
+/// `Type/id` at the end of an address; what may stand behind it names a version.
+pub fn name_of(url: &str) -> Option<Reference> {
+    let record = url
+        .split_once("/_history")
+        .map_or(url, |(record, _)| record);
+    let mut parts = record.rsplit('/');
     let (id, kind) = (parts.next()?, parts.next()?);
     Some(Reference {
         kind: ResourceType::named(kind)?,

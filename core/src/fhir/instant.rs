@@ -20,6 +20,9 @@ pub struct Instant(i64);
 pub struct InvalidDate;
 
 impl Instant {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
     /// From milliseconds since 1970. Values outside years 1 to 9999 are clamped: every instant prints, and one that was stored comes back as the same.
     pub fn from_epoch_ms(ms: i64) -> Self {
         Self(ms.clamp(-62_135_596_800_000, 253_402_300_799_999))

@@ -62,6 +62,10 @@ pub enum Pulled {
     Ours,
     /// Both sides changed the record.
     Conflict,
+    /// An older version than the one here, perhaps from a stale list: not stored; a direct read tells.
+    Older,
+    /// The server itself has gone back to an older version: ours is kept, as a conflict.
+    WentBack,
 }
 
 /// The rule.
@@ -104,7 +108,12 @@ impl Tx<'_> {
         };
         let decision = decide(&Local { known, edit }, &incoming);
         match decision {
-            Pulled::Same => {}
+            Pulled::Same | Pulled::Older => {}
+            Pulled::WentBack => {
+                if let Some(record) = self.record_at(rid)? {
+                    self.keep_newer(peer, &record, resource)?;
+                }
+            }
             Pulled::Take => {
                 let updated_ms = resource.last_updated().map_or(0, Instant::epoch_ms);
                 let new = super::records::NewBody {

@@ -12,12 +12,14 @@ mod dictionary;
 mod edits;
 mod error;
 mod exchange;
+mod gone;
 mod history;
 mod import;
 mod index;
 #[cfg(test)]
 mod inspected;
 mod interned;
+mod peer_state;
 mod peers;
 mod permit;
 mod query;
@@ -37,10 +39,12 @@ pub use edits::{Accepted, EditState, Going, Pending, Saved, SentKind};
 pub(crate) use edits::{Author, ChangeFacts, Signs};
 pub use error::StoreError;
 pub use exchange::{Decide, EditView, Incoming, Known, Local, Pulled};
+pub use gone::{Dropped, Gone};
 pub use history::Version;
 pub use import::Imported;
 #[cfg(test)]
 pub(crate) use inspected::Inspected;
+pub use peer_state::{HistoryState, PeerState, Round, Standing, Stopped, Stretch};
 pub use peers::{PeerId, PeerSettings, PullCursor};
 pub(crate) use permit::Permit;
 pub(crate) use query::Found;

@@ -1,7 +1,7 @@
 //! What a server says about itself: asked before anything of a person is sent to it.
 
 use super::{SyncError, failed};
-use crate::fhir::{ResourceType, marks};
+use crate::fhir::{Instant, ResourceType, marks};
 use crate::net::Server;
 use serde::Deserialize;
 
@@ -14,6 +14,12 @@ pub struct Capability {
     pub stamps_at_commit: bool,
     /// Whether changes may carry their signed records, see [`marks::CHANGE_RECORD`].
     pub takes_change_records: bool,
+    /// Whether it tells what was deleted: `_history` of everything.
+    pub has_history: bool,
+    /// And the types whose `Type/_history` it has.
+    pub histories: Vec<ResourceType>,
+    /// Its clock, when it answered.
+    pub date: Option<Instant>,
 }
 
 /// Asks `server` what it is. A mistyped address, or a server that is no FHIR R4 server, ends here.
@@ -50,7 +56,20 @@ pub async fn probe(server: &Server) -> Result<Capability, SyncError> {
         let is_it = |extension: &Extension| extension.url == mark && extension.value == Some(true);
         statement.extension.iter().any(is_it)
     };
+    let declares =
+        |interaction: &[Interaction], code: &str| interaction.iter().any(|i| i.code == code);
+    let has_history = |offered: &&Offered| declares(&offered.interaction, "history-type");
+    let all = || statement.rest.iter().flat_map(|rest| &rest.resource);
+    let histories = all().filter(has_history);
     Ok(Capability {
+        has_history: statement
+            .rest
+            .iter()
+            .any(|rest| declares(&rest.interaction, "history-system")),
+        histories: histories
+            .filter_map(|offered| ResourceType::named(&offered.kind))
+            .collect(),
+        date: answer.date,
         stamps_at_commit: marked(marks::STAMPED_AT_COMMIT),
         takes_change_records: marked(marks::CHANGE_RECORD),
         types,
@@ -81,10 +100,20 @@ struct Extension {
 struct Rest {
     #[serde(default)]
     resource: Vec<Offered>,
+    #[serde(default)]
+    interaction: Vec<Interaction>,
+}
+
+#[derive(Deserialize)]
+struct Interaction {
+    #[serde(default)]
+    code: String,
 }
 
 #[derive(Deserialize)]
 struct Offered {
     #[serde(rename = "type", default)]
     kind: String,
+    #[serde(default)]
+    interaction: Vec<Interaction>,
 }

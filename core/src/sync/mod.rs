@@ -15,7 +15,7 @@ mod simulation;
 pub use capability::{Capability, probe};
 pub use join::{JoinError, Joined, join};
 
-use crate::access::{AccessError, BadPolicy, Guard, Missed, PeerId};
+use crate::access::{AccessError, BadPolicy, Guard, Missed, PeerId, Stopped};
 use crate::fhir::ResourceType;
 use crate::net::{NetError, Server};
 
@@ -38,6 +38,19 @@ pub struct Report {
     pub skipped: u64,
     /// Pages read.
     pub pages: u64,
+    /// Records that were deleted there, and so here.
+    pub deleted: u64,
+    /// Records that are no longer shared with us, and so not here any more.
+    pub unshared: u64,
+    /// Records that had been missed, or had changed unseen, and were found by the comparison of ids and versions.
+    pub healed: u64,
+    /// Whether the server has gone back: an older copy of it was put back. Newer versions that are here are kept as
+    /// conflicts.
+    pub restored: bool,
+    /// Records that the server has lost and that are kept here, found by this sync.
+    pub only_here: u64,
+    /// So many records were missing there at once that none was deleted here.
+    pub stopped: Option<Stopped>,
     /// The hub's policy, where it is another than before: its version, in force now; or why it was refused.
     pub policy: Option<Result<u64, BadPolicy>>,
     /// What this vault is older by than when it last synced with the hub, until a person has taken note of it.
@@ -157,6 +170,11 @@ impl SyncRun<'_> {
     ) -> Result<(), SyncError> {
         let faults = self.push(capability, report).await?;
         self.pull(capability, report).await?;
+        let (group, now_ms) = (self.server.group(), self.guard.now().epoch_ms());
+        self.guard.note_peer_state(self.peer, |state| {
+            state.group = group;
+            state.last_sync_ms = Some(now_ms);
+        })?;
         faults.into_first().map_or(Ok(()), Err)
     }
 }

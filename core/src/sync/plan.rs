@@ -1,10 +1,40 @@
 //! What to do with what arrives. Pure: everything known goes in, a decision comes out.
 
-use crate::access::{EditState, Incoming, Local, Pulled};
-use crate::fhir::{Instant, ResourceType, content};
+use crate::access::{EditState, Incoming, Known, Local, Pulled};
+use crate::fhir::{ResourceType, content};
 
-/// What to do with a record that a pull brings.
+/// What to do with a record that a search brings: from a list, which may be stale.
 pub(super) fn on_pulled(local: &Local, incoming: &Incoming<'_>) -> Pulled {
+    match (&local.edit, &local.known) {
+        (None, Some(known)) if is_older(known, incoming) => Pulled::Older,
+        _ => on_first(local, incoming),
+    }
+}
+
+/// As [`on_pulled`], where the server itself says so: by a direct read, or since an older copy of it was put back.
+pub(super) fn on_read(local: &Local, incoming: &Incoming<'_>) -> Pulled {
+    match on_pulled(local, incoming) {
+        Pulled::Older => Pulled::WentBack,
+        other => other,
+    }
+}
+
+/// Whether a server gives an older version than the one that it gave before.
+fn is_older(known: &Known, incoming: &Incoming<'_>) -> bool {
+    let (Some(before), Some(now)) = (known.version.as_deref(), incoming.version) else {
+        return false;
+    };
+    let is_earlier = incoming
+        .updated
+        .is_some_and(|updated| updated < known.updated);
+    match (before.parse::<u64>(), now.parse::<u64>()) {
+        (Ok(before), Ok(now)) if before != now => now < before,
+        _ => is_earlier,
+    }
+}
+
+/// As [`on_pulled`], from a server that nothing came from before: what stands here says nothing about its versions.
+pub(super) fn on_first(local: &Local, incoming: &Incoming<'_>) -> Pulled {
     let same_version =
         |version: &Option<String>| version.is_some() && version.as_deref() == incoming.version;
     let Some(edit) = &local.edit else {
@@ -126,18 +156,11 @@ pub(super) fn types(
         .collect()
 }
 
-/// How far back behind the newest stamp a pull starts again. Servers that stamp a transaction when it begins show it
-/// when it ends, so younger records can be seen first.
-pub(super) fn pull_from(newest: Instant, stamps_at_commit: bool) -> Instant {
-    const WINDOW_MS: i64 = 60_000;
-    let window = if stamps_at_commit { 0 } else { WINDOW_MS };
-    Instant::from_epoch_ms(newest.epoch_ms() - window)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::{EditView, Known};
+    use crate::access::EditView;
+    use crate::fhir::Instant;
 
     const MINE: &str = r#"{"resourceType":"Patient","id":"a","n":2}"#;
     const THEIRS: &str = r#"{"resourceType":"Patient","id":"a","n":3}"#;
@@ -206,6 +229,29 @@ mod tests {
             updated: None,
         };
         assert_eq!(on_pulled(&known("1", 5), &unversioned), Pulled::Same);
+    }
+
+    #[test]
+    fn a_version_that_goes_back_is_asked_about_and_never_overwrites() {
+        let local = known("3", 5);
+        let older = incoming(THEIRS, "2");
+        assert_eq!(on_pulled(&local, &older), Pulled::Older);
+        assert_eq!(on_read(&local, &older), Pulled::WentBack);
+        assert_eq!(on_first(&local, &older), Pulled::Take);
+        // Versions that are no numbers: the stamp tells.
+        let (local, older) = (known("x", 6), incoming(THEIRS, "a"));
+        assert_eq!(on_pulled(&local, &older), Pulled::Older);
+        assert_eq!(on_pulled(&known("x", 4), &older), Pulled::Take);
+        // A server's clock that was put right is no older version.
+        assert_eq!(
+            on_pulled(&known("1", 6), &incoming(THEIRS, "2")),
+            Pulled::Take
+        );
+        // A local change is a conflict either way.
+        assert_eq!(
+            on_read(&edited(Some("3"), None, None), &incoming(THEIRS, "2")),
+            Pulled::Conflict
+        );
     }
 
     #[test]
@@ -300,12 +346,5 @@ mod tests {
                 .iter()
                 .any(|(kind, _)| kind.name() == "StructureDefinition")
         );
-    }
-
-    #[test]
-    fn the_window_is_only_for_servers_that_need_it() {
-        let at = Instant::from_epoch_ms(100_000);
-        assert_eq!(pull_from(at, true), at);
-        assert_eq!(pull_from(at, false).epoch_ms(), 40_000);
     }
 }

@@ -19,6 +19,7 @@ fn whole(text: &str) -> Option<(Vec<Part>, Around)> {
     let bundle = Bundle::parse(text)?;
     let owned = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().map(str::to_owned);
     let part = |entry: &Entry<'_>| Part {
+        name: entry.full_url.as_deref().and_then(name_of),
         resource: entry.resource.map(|raw| Ok(raw.get().to_owned())),
         mode: entry.search.as_ref().map(|search| search.mode.to_string()),
         request: entry

@@ -1,12 +1,18 @@
-//! Receiving: type by type, oldest change first, each page stored together with the cursor behind it.
+//! Receiving: type by type, oldest change first, each page stored together with the cursor behind it; then what is gone
+//! there, and a part of the slow comparison that proves that nothing was missed.
 
+mod gone;
 mod page;
+mod reconcile;
+mod taking;
+mod window;
 
 use self::page::{Came, Held, Pages};
-use super::{Capability, Progress, Report, SyncError, SyncRun, failed, plan};
+use self::taking::Taking;
+use self::window::Stamps;
+use super::{Capability, Report, SyncError, SyncRun, failed, plan};
 use crate::access::{PullCursor, Pulled};
-use crate::fhir::bundle_stream::Part;
-use crate::fhir::{Instant, Resource, ResourceType};
+use crate::fhir::{Reference, Resource, ResourceType};
 use crate::net::{Answer, NetError, Request};
 use crate::seeded::{self, Bug};
 
@@ -14,11 +20,29 @@ use crate::seeded::{self, Bug};
 /// page is one transaction, and their length is what the speed depends on most.
 const PAGES: [usize; 3] = [1000, 50, 1];
 
+/// Pages in a row without a record before a pull gives up.
+const MAX_EMPTY_PAGES: u32 = 100;
+
 /// What a search answers with.
 const SEARCH: &str = "searchset";
 
-/// Pages in a row without a record before a pull gives up.
-const MAX_EMPTY_PAGES: u32 = 100;
+/// One type's turn.
+pub(super) struct Step {
+    kind: ResourceType,
+    /// The parameter that narrows it to one patient.
+    narrowed: Option<String>,
+    done: u64,
+    total: u64,
+}
+
+/// What the types of one pull brought beside records.
+#[derive(Default)]
+struct Found {
+    /// Versions older than ours, from lists.
+    older: Vec<Reference>,
+    /// Places in the list of types that answered.
+    answered: Vec<usize>,
+}
 
 impl SyncRun<'_> {
     pub(super) async fn pull(
@@ -27,22 +51,61 @@ impl SyncRun<'_> {
         report: &mut Report,
     ) -> Result<(), SyncError> {
         let types = plan::types(&capability.types, self.patient);
-        let mut refused = None;
-        let mut answered = 0;
         let total = u64::try_from(types.len()).unwrap_or(u64::MAX);
-        for (done, (kind, narrowed)) in (0..).zip(&types) {
-            let step = Step {
-                kind: *kind,
-                narrowed: narrowed.as_deref(),
+        let steps: Vec<Step> = (0..)
+            .zip(types)
+            .map(|(done, (kind, narrowed))| Step {
+                kind,
+                narrowed,
                 done,
                 total,
-            };
+            })
+            .collect();
+        let mut found = self.pull_types(&steps, capability, report).await?;
+        if self
+            .went_back(std::mem::take(&mut found.older), report)
+            .await?
+        {
+            report.restored = true;
+            let now_ms = self.guard.now().epoch_ms();
+            self.guard
+                .read_all_again(self.peer, |state| taking::restored(state, now_ms))?;
+            found = self.pull_types(&steps, capability, report).await?;
+        }
+        let answered: Vec<&Step> = found.answered.iter().map(|at| &steps[*at]).collect();
+        let stamps = self.stamps(capability)?;
+        let has_history = self
+            .deletions(capability, &stamps, &answered, report)
+            .await?;
+        self.reconcile(&stamps, &answered, has_history, report)
+            .await
+    }
+
+    fn stamps(&self, capability: &Capability) -> Result<Stamps, SyncError> {
+        Ok(Stamps {
+            at_commit: capability.stamps_at_commit,
+            learned_ms: self.guard.peer_state(self.peer)?.window_ms,
+            begun: capability.date,
+            ours: self.guard.now(),
+        })
+    }
+
+    async fn pull_types(
+        &self,
+        steps: &[Step],
+        capability: &Capability,
+        report: &mut Report,
+    ) -> Result<Found, SyncError> {
+        let stamps = self.stamps(capability)?;
+        let mut found = Found::default();
+        let mut refused = None;
+        for (at, step) in steps.iter().enumerate() {
             for page in PAGES {
-                let pulled = self.pull_type(&step, page, capability.stamps_at_commit, report);
+                let pulled = self.pull_type(step, page, &stamps, &mut found.older, report);
                 match pulled.await {
                     Err(SyncError::Net(NetError::TooLarge)) if page > 1 => continue,
                     Err(error) => return Err(error),
-                    Ok(None) => answered += 1,
+                    Ok(None) => found.answered.push(at),
                     Ok(Some(answer)) => refused = Some(answer),
                 }
                 break;
@@ -50,37 +113,42 @@ impl SyncRun<'_> {
         }
         // One type that is not for us is usual; no type at all is an error, not an empty record.
         match refused {
-            Some(answer) if answered == 0 => Err(failed(&answer, "every search")),
-            _ => Ok(()),
+            Some(answer) if found.answered.is_empty() => Err(failed(&answer, "every search")),
+            _ => Ok(found),
         }
     }
 
     /// Pulls one type; answers with the server's refusal, if the type is not for us.
     async fn pull_type(
         &self,
-        step: &Step<'_>,
+        step: &Step,
         page: usize,
-        stamps_at_commit: bool,
+        stamps: &Stamps,
+        older: &mut Vec<Reference>,
         report: &mut Report,
     ) -> Result<Option<Answer>, SyncError> {
         let cursor = self.guard.pull_cursor(self.peer, step.kind)?;
-        let first = Request::get(step.first_page(&cursor, page, stamps_at_commit));
+        let state = self.guard.peer_state(self.peer)?;
+        let settled = state.settled.get(step.kind.name()).copied();
+        let is_settled = settled.is_some() && settled == cursor.newest.map(|at| at.epoch_ms());
+        let first = Request::get(step.first_page(&cursor, page, is_settled, stamps));
         let begin = |request| Pages::new(self.server, "a search", request);
         // A link goes on with pages of the size it was made for.
         let resumed = cursor.next.clone().filter(|_| page == PAGES[0]);
         let mut is_resumed = resumed.is_some();
         let mut pages = begin(resumed.map_or_else(|| first.clone(), Request::follow));
-        let mut taking = Taking {
-            run: self,
-            step,
-            newest: cursor.newest,
-            cursor,
-            report,
+        let decide = match (state.restored_ms, cursor.newest) {
+            (Some(_), _) => plan::on_read,
+            (None, None) => plan::on_first,
+            (None, Some(_)) => plan::on_pulled,
         };
+        let mut taking = Taking::new(self, step, stamps, cursor, decide, report);
+        // The pages of a search that began in an earlier sync show what was there then.
+        taking.is_whole = !is_resumed;
         let mut empty = 0;
         loop {
             let reply = match pages.turn().await {
-                Ok(None) => return Ok(None),
+                Ok(None) => break,
                 Ok(Some(reply)) if is_resumed && matches!(reply.status, 400 | 404 | 410) => None,
                 Err(SyncError::Net(NetError::ForeignLink)) if is_resumed => None,
                 reply => reply?,
@@ -89,6 +157,7 @@ impl SyncRun<'_> {
             // A stored link that leads elsewhere, or that the server no longer knows: the cursor says where to begin again.
             let Some(reply) = reply else {
                 pages = begin(first.clone());
+                taking.is_whole = true;
                 continue;
             };
             match reply.status {
@@ -98,6 +167,7 @@ impl SyncRun<'_> {
                 _ => return Err(failed(&reply.answer().await?, "a search")),
             }
             let before = taking.report.taken();
+            taking.date = reply.date;
             let mut held = Held::default();
             let around = pages
                 .read(reply, &mut |came| match came {
@@ -118,115 +188,100 @@ impl SyncRun<'_> {
                 return Err(pages.not_fhir("page after page is empty"));
             }
         }
-    }
-}
-
-/// One type's records on their way into the vault.
-struct Taking<'r> {
-    run: &'r SyncRun<'r>,
-    step: &'r Step<'r>,
-    /// As it is stored.
-    cursor: PullCursor,
-    /// Newest stamp of all that came.
-    newest: Option<Instant>,
-    report: &'r mut Report,
-}
-
-impl Taking<'_> {
-    fn linked(&self, link: &str) -> Result<(), SyncError> {
-        if seeded::has(Bug::CursorBeforePage) {
-            let early = PullCursor {
-                newest: self.newest.or(Some(Instant::from_epoch_ms(0))),
-                next: Some(link.to_owned()),
-            };
-            let (guard, kind) = (self.run.guard, self.step.kind);
-            guard.take_page(self.run.peer, kind, &[], &early, plan::on_pulled)?;
-        }
-        Ok(())
+        older.append(&mut taking.older);
+        Ok(None)
     }
 
-    fn entry(&mut self, held: &mut Held, part: Part, kind: Option<&str>) -> Result<(), SyncError> {
-        held.add(part);
-        if held.is_full(kind == Some(SEARCH))? {
-            // The cursor stays: after a kill the whole page comes again.
-            let stays = self.cursor.clone();
-            self.store(held, |_| stays)?;
-            held.clear();
-        }
-        Ok(())
-    }
-
-    /// Stores what is left of a page, and that it was read.
-    fn page(&mut self, mut held: Held, next: Option<String>) -> Result<(), SyncError> {
-        self.report.pages += 1;
-        self.store(&mut held, |newest| PullCursor { newest, next })
-    }
-
-    fn store(
-        &mut self,
-        held: &mut Held,
-        cursor: impl FnOnce(Option<Instant>) -> PullCursor,
-    ) -> Result<(), SyncError> {
-        let mut skipped = std::mem::take(&mut held.skipped);
-        let page = held
-            .resources(self.step.kind, &mut skipped)
-            .ok_or(SyncError::NotFhir {
-                doing: "a search",
-                what: "records of a type that was not asked for",
-            })?;
-        self.report.skipped += u64::try_from(skipped.len()).unwrap_or(u64::MAX);
-        self.newest = page
-            .iter()
-            .filter_map(Resource::last_updated)
-            .max()
-            .max(self.newest);
-        let cursor = cursor(self.newest);
-        if page.is_empty() && cursor == self.cursor {
-            return Ok(());
-        }
-        let run = self.run;
-        let pulled =
-            run.guard
-                .take_page(run.peer, self.step.kind, &page, &cursor, plan::on_pulled)?;
-        self.cursor = cursor;
-        for outcome in pulled {
-            match outcome {
-                Pulled::Take => self.report.received += 1,
-                Pulled::Same => self.report.known += 1,
-                Pulled::Ours => self.report.sent += 1,
-                Pulled::Conflict => self.report.conflicts += 1,
+    /// Lists showed older versions of these than those here. Whether the server itself has them; what is newer here is
+    /// kept then.
+    async fn went_back(
+        &self,
+        older: Vec<Reference>,
+        report: &mut Report,
+    ) -> Result<bool, SyncError> {
+        let mut went_back = false;
+        for name in older {
+            let answer = self.read_one(&name).await?;
+            if answer.status == 200 {
+                went_back |= self.take_one(&name, &answer.text, report)? == Pulled::WentBack;
             }
         }
-        (run.progress)(Progress::Receiving {
-            kind: self.step.kind,
-            records: self.report.received,
-            done: self.step.done,
-            total: self.step.total,
-        });
-        Ok(())
+        Ok(went_back)
+    }
+
+    /// Stores what a direct read of `name` gave.
+    fn take_one(
+        &self,
+        name: &Reference,
+        text: &str,
+        report: &mut Report,
+    ) -> Result<Pulled, SyncError> {
+        let not_fhir = |what| SyncError::NotFhir {
+            doing: "a read",
+            what,
+        };
+        let resource = Resource::parse_text(text).map_err(|_| not_fhir("no resource"))?;
+        if resource.name() != name {
+            return Err(not_fhir("another record"));
+        }
+        let cursor = PullCursor::default();
+        let page = std::slice::from_ref(&resource);
+        let pulled = self.guard.take_page_noting(
+            self.peer,
+            name.kind,
+            page,
+            &cursor,
+            plan::on_read,
+            |state, _| taking::came_through(state, name),
+        )?;
+        let pulled = pulled.first().copied().unwrap_or(Pulled::Same);
+        report.count(pulled);
+        Ok(pulled)
+    }
+
+    async fn read_one(&self, name: &Reference) -> Result<Answer, SyncError> {
+        let answer = self.server.get(&name.to_string()).await?;
+        match answer.status {
+            401 => Err(SyncError::Unauthorized),
+            429 | 502..=504 => Err(failed(&answer, "a read")),
+            _ => Ok(answer),
+        }
     }
 }
 
-/// One type's turn.
-struct Step<'a> {
-    kind: ResourceType,
-    narrowed: Option<&'a str>,
-    done: u64,
-    total: u64,
-}
-
-impl Step<'_> {
-    fn first_page(&self, cursor: &PullCursor, page: usize, stamps_at_commit: bool) -> String {
-        let mut parameters: Vec<String> = self.narrowed.map(str::to_owned).into_iter().collect();
+impl Step {
+    fn first_page(
+        &self,
+        cursor: &PullCursor,
+        page: usize,
+        is_settled: bool,
+        stamps: &Stamps,
+    ) -> String {
+        let mut bounds = Vec::new();
         if let Some(newest) = cursor.newest {
             // `ge`, not `gt`: servers stamp finer than they print, and a transaction shares one stamp.
-            let (prefix, from) = match seeded::has(Bug::GtForGe) {
-                true => ("gt", newest),
-                false => ("ge", plan::pull_from(newest, stamps_at_commit)),
-            };
-            parameters.push(format!("_lastUpdated={prefix}{from}"));
+            bounds.push(match seeded::has(Bug::GtForGe) {
+                true => format!("_lastUpdated=gt{newest}"),
+                false => format!("_lastUpdated=ge{}", stamps.from(newest, is_settled)),
+            });
         }
-        parameters.push(format!("_sort=_lastUpdated,_id&_count={page}"));
-        format!("{}?{}", self.kind, parameters.join("&"))
+        self.search(&bounds, page)
+    }
+
+    fn search(&self, parameters: &[String], page: usize) -> String {
+        let narrowed = self.narrowed.iter().chain(parameters);
+        let all: String = narrowed.map(|parameter| format!("{parameter}&")).collect();
+        format!("{}?{all}_sort=_lastUpdated,_id&_count={page}", self.kind)
+    }
+}
+
+impl Report {
+    fn count(&mut self, pulled: Pulled) {
+        match pulled {
+            Pulled::Take => self.received += 1,
+            Pulled::Same | Pulled::Older => self.known += 1,
+            Pulled::Ours => self.sent += 1,
+            Pulled::Conflict | Pulled::WentBack => self.conflicts += 1,
+        }
     }
 }
