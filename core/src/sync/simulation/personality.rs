@@ -290,6 +290,10 @@ impl Can {
     }
 
     fn limit(&self, drawn: &mut Personality) {
+        if drawn.paging == Paging::None {
+            // Without links nobody could tell a page that was cut short from the last one.
+            drawn.page_cap = 1000;
+        }
         if !self.page_without_links && matches!(drawn.paging, Paging::None | Paging::Offset) {
             drawn.paging = Paging::Keyset;
         }
