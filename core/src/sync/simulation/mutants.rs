@@ -42,3 +42,8 @@ fn cursor_before_page_is_found() {
 fn dequeue_on_error_is_found() {
     must_be_found(Bug::DequeueOnError);
 }
+
+#[test]
+fn delete_by_absence_is_found() {
+    must_be_found(Bug::DeleteByAbsence);
+}

@@ -254,8 +254,8 @@ pub(super) struct Can {
 
 impl Can {
     const NOW: Self = Self {
-        learn_deletions: false,
-        page_without_links: false,
+        learn_deletions: true,
+        page_without_links: true,
         see_through_rewriting: false,
         take_server_ids: false,
         order_by_reference: false,
@@ -263,7 +263,7 @@ impl Can {
         wait_when_told: false,
         merge: false,
         tell_its_own_version: false,
-        see_how_old_a_list_is: false,
+        see_how_old_a_list_is: true,
     };
 
     /// As [`Can::NOW`]; `POCKETCHART_CAN=merge,learn_deletions` asks for more, to see what it would find.
