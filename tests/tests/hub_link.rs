@@ -62,8 +62,12 @@ async fn the_hubs_policy_reaches_a_tablet_and_loses_no_work() {
     assert_eq!(hub.client().get("Observation/b").await.unwrap().status, 200);
     assert_eq!(tablet.sync().await.policy, None, "it is known by now");
 
-    // The hub does not take the change of what its author may not see: it is kept, counted and, for the owner, listed.
-    assert_eq!(tablet.guard.status().unwrap().waiting_unseen, 1);
+    // The hub does not take the change of what its author may not see: it is kept, and listed for the owner, and for its
+    // author: their own words.
+    let status = tablet.guard.status().unwrap();
+    assert_eq!((status.waiting.len(), status.waiting_unseen), (1, 0));
+    let own = tablet.guard.pending(None).unwrap();
+    assert!(own[0].mine.as_ref().unwrap().contains("\"value\":2"));
     let tablet = in_hands(tablet, "owner").await;
     let kept = tablet.guard.status().unwrap().waiting;
     assert_eq!(kept.len(), 1);

@@ -19,6 +19,9 @@ async fn served(hub: &TestHub, path: &str) -> String {
 /// What a server says of itself that has one type.
 const KNOWS_ONE_TYPE: &str = r#"{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1","rest":[{"resource":[{"type":"Basic"}]}]}"#;
 
+/// And one that compares versions of Patients.
+const COMPARES_VERSIONS: &str = r#"{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1","rest":[{"resource":[{"type":"Patient","versioning":"versioned-update"}]}]}"#;
+
 /// And what it answers to a search of it.
 const NOTHING_FOUND: &str = r#"{"resourceType":"Bundle","type":"searchset"}"#;
 
@@ -69,10 +72,10 @@ async fn moody_server() -> String {
             }
         }
     };
-    let metadata = || async { KNOWS_ONE_TYPE };
+    let metadata = || async { COMPARES_VERSIONS };
     let app = axum::Router::new()
         .route("/metadata", get(metadata))
-        .route("/Basic", get(|| async { NOTHING_FOUND }))
+        .route("/Patient", get(|| async { NOTHING_FOUND }))
         .route(
             "/Patient/{id}",
             get(|| async { StatusCode::NOT_FOUND }).put(put),
@@ -129,14 +132,14 @@ async fn a_failing_server_stops_the_push_and_the_change_waits_as_sent() {
     }
 }
 
-/// A device whose server answers as `script` says (method, path, body), and knows no type.
+/// A device whose server answers as `script` says (method, path, body), and has no Patient to show.
 async fn scripted<F>(script: F) -> Device
 where
     F: Fn(&str, &str, &str) -> (u16, String) + Clone + Send + Sync + 'static,
 {
     let answer = async move |method: Method, uri: Uri, body: String| match uri.path() {
-        "/metadata" => (StatusCode::OK, KNOWS_ONE_TYPE.to_owned()),
-        "/Basic" => (StatusCode::OK, NOTHING_FOUND.to_owned()),
+        "/metadata" => (StatusCode::OK, COMPARES_VERSIONS.to_owned()),
+        "/Patient" if method == Method::GET => (StatusCode::OK, NOTHING_FOUND.to_owned()),
         path => {
             let (status, text) = script(method.as_str(), path, &body);
             (StatusCode::from_u16(status).unwrap(), text)
@@ -230,7 +233,10 @@ async fn a_change_taken_back_before_it_goes_is_not_sent_and_settles_nothing() {
         let settled = [(pending.name.clone(), resource(&answer))];
         phone.guard.settle_puts(&settled).unwrap();
         phone.guard.settle_delete(&pending.name).unwrap();
-        phone.guard.mark_refused(&pending.name, "422").unwrap();
+        phone
+            .guard
+            .mark_refused(&pending.name, "422", None)
+            .unwrap();
     }
     assert_eq!(phone.sync().await.sent, 2);
     assert!(served(&hub, "Patient/a").await.contains("\"new\""));
@@ -348,19 +354,20 @@ async fn pages_too_large_to_hold_are_asked_for_in_smaller_ones() {
 async fn large_changes_go_in_transactions_a_server_takes() {
     let sizes = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&sizes);
-    let phone = scripted(move |method, _, body| {
-        if method == "POST" {
+    let phone = scripted(move |method, path, body| {
+        if (method, path) == ("POST", "/") {
             let bundle = Bundle::parse(body).unwrap();
             log.lock().unwrap().push(bundle.entry.len());
         }
-        (400, String::new())
+        (if method == "GET" { 404 } else { 400 }, String::new())
     })
     .await;
     for n in 0..8 {
         phone.put(&patient(&format!("p{n}"), &"1".repeat(3 * 1024 * 1024)));
     }
-    phone.sync().await;
-    assert_eq!(*sizes.lock().unwrap(), [5, 3]);
+    assert_eq!(phone.sync().await.refused, 8);
+    // What fails is halved.
+    assert_eq!(*sizes.lock().unwrap(), [5, 2, 3, 2, 3, 2]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

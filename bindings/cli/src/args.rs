@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use pocketchart_core::access::Person;
+use pocketchart_core::fhir::merge::{InvalidPath, Path, Side};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -116,6 +117,26 @@ pub(crate) enum Command {
     Bench,
     /// What is in the vault and what waits
     Status,
+    /// What was changed on both sides and waits for a person; one of them with all its versions
+    Conflicts {
+        /// Such as Patient/123
+        #[arg(value_name = "TYPE/ID")]
+        name: Option<String>,
+    },
+    /// Decide a conflict; the decision goes to the server with the next sync, as your change
+    Resolve(Resolve),
+    /// What a server refused for good; it stays here until somebody gives it up or sends it again
+    Quarantine {
+        /// Such as Patient/123
+        #[arg(value_name = "TYPE/ID")]
+        name: Option<String>,
+        /// Send it once more as it is
+        #[arg(long, requires = "name", conflicts_with = "discard")]
+        again: bool,
+        /// Give it up: the record is again what the server has
+        #[arg(long, requires = "name")]
+        discard: bool,
+    },
     /// Who may do what: show it, check another, put another into force
     Policy {
         #[command(subcommand)]
@@ -184,6 +205,39 @@ pub(crate) enum HubCommand {
         /// The beginning of the id, or the whole fingerprint
         id: String,
     },
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("how").required(true))]
+pub(crate) struct Resolve {
+    /// Such as Patient/123
+    #[arg(value_name = "TYPE/ID")]
+    pub(crate) name: String,
+    /// What was written here stands, beside what the server changed elsewhere in the record
+    #[arg(long, group = "how")]
+    pub(crate) mine: bool,
+    /// What was written here is given up
+    #[arg(long, group = "how")]
+    pub(crate) theirs: bool,
+    /// One difference, as `conflicts TYPE/ID` lists it; several times, until all are decided
+    #[arg(long = "path", value_name = "PATH=mine|theirs", group = "how", value_parser = side_of_path)]
+    pub(crate) paths: Vec<(Path, Side)>,
+    /// Another text, in this file ("-": standard input)
+    #[arg(long, value_name = "FILE", group = "how")]
+    pub(crate) edited: Option<PathBuf>,
+}
+
+fn side_of_path(text: &str) -> Result<(Path, Side), String> {
+    let (path, side) = text
+        .rsplit_once('=')
+        .ok_or("expected PATH=mine or PATH=theirs")?;
+    let side = match side {
+        "mine" => Side::Mine,
+        "theirs" => Side::Theirs,
+        _ => return Err("expected mine or theirs behind the =".into()),
+    };
+    let path = path.parse().map_err(|e: InvalidPath| e.to_string())?;
+    Ok((path, side))
 }
 
 /// How the hub's log is written.

@@ -1,6 +1,6 @@
 //! Why a command failed, and the exit code that says so.
 
-use pocketchart_core::access::AccessError;
+use pocketchart_core::access::{AccessError, NotResolved};
 use pocketchart_core::fhir::InvalidResource;
 use pocketchart_core::net::NetError;
 use pocketchart_core::session::Locked;
@@ -40,6 +40,8 @@ pub(crate) enum Failure {
     BadResource { file: PathBuf, why: InvalidResource },
     #[error("{name} is not in this vault")]
     NotFound { name: String },
+    #[error("nothing of {name} waits for a person, or none of it is for you to see")]
+    NothingWaits { name: String },
     #[error("{doing} {}: {source}", file.display())]
     File {
         doing: &'static str,
@@ -76,6 +78,14 @@ impl Failure {
             Self::Access(AccessError::Vault(VaultError::NoSuchSlot { .. })) => Some(
                 "  whose slot opens: `pocketchart person switch owner`, or --person ID for one command",
             ),
+            Self::Access(AccessError::NotResolved(
+                NotResolved::Undecided { .. } | NotResolved::UnknownPath { .. },
+            )) => Some(
+                "  `pocketchart conflicts TYPE/ID` lists the paths: give --path PATH=mine|theirs for each",
+            ),
+            Self::Access(AccessError::NotResolved(NotResolved::Refused(_))) => {
+                Some("  `pocketchart quarantine TYPE/ID`, with --discard or --again")
+            }
             Self::Sync(SyncError::Unauthorized) => Some(
                 "  at the hub: `pocketchart hub enrol`; here: `pocketchart join CODE`. What waits here goes out then",
             ),

@@ -67,6 +67,13 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Sync(sync) => commands::sync::run(global, sync),
         Command::Bench => commands::bench::run(global),
         Command::Status => commands::status::run(global),
+        Command::Conflicts { name } => commands::conflicts::list(global, name.as_deref()),
+        Command::Resolve(resolve) => commands::conflicts::resolve(global, resolve),
+        Command::Quarantine {
+            name,
+            again,
+            discard,
+        } => commands::quarantine::run(global, name.as_deref(), *again, *discard),
         Command::Policy { command } => commands::policy::run(global, command),
         Command::Audit(audit) => commands::audit::run(global, audit),
         Command::Join { code, once } => commands::join::run(global, code, *once),

@@ -2,7 +2,7 @@
 
 use super::authorship::ChangeRefused;
 use super::people::PeopleError;
-use super::{AuditError, BadCursor, BadPolicy, Refusal, Unfit};
+use super::{AuditError, BadCursor, BadPolicy, NotResolved, Refusal, Unfit};
 use crate::fhir::InvalidResource;
 use crate::fhir::strict::NotStrict;
 use crate::rng::NoRandomness;
@@ -89,6 +89,9 @@ pub enum AccessError {
     /// The operating system gave no randomness.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
+    /// A change that waits for a person still waits.
+    #[error(transparent)]
+    NotResolved(#[from] NotResolved),
     /// A signed change was not taken.
     #[error(transparent)]
     Change(#[from] ChangeRefused),

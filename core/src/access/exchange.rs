@@ -13,6 +13,7 @@ use crate::store::{
     Accepted, Decide, Durability, PeerId, PeerSettings, PeerState, Pending, PullCursor, Pulled,
     RecordName, StoreError,
 };
+use std::borrow::Borrow;
 
 impl Guard {
     /// Servers this vault syncs with.
@@ -158,16 +159,35 @@ impl Guard {
     ///
     /// # Errors
     /// [`AccessError`].
-    pub(crate) fn drop_no_ops(&self, peer: PeerId) -> Result<(), AccessError> {
-        let mut idle = self.outgoing(peer)?;
-        idle.retain(Pending::is_no_op);
-        if idle.is_empty() {
-            return Ok(());
-        }
+    pub(crate) fn settle_no_ops(&self, idle: &[Pending]) -> Result<(), AccessError> {
         self.write(Durability::Full, |tx| {
             idle.iter().try_for_each(|pending| tx.settle_no_op(pending))
         })?;
         Ok(())
+    }
+
+    /// What was marked does not go after all.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub(crate) fn unmark_sent(&self, names: &[&RecordName]) -> Result<(), AccessError> {
+        self.write(Durability::Full, |tx| {
+            names.iter().try_for_each(|name| tx.unmark_sent(name))
+        })?;
+        Ok(())
+    }
+
+    /// The server has a newer version than a change started from: both are merged, or wait for a person. Whether they
+    /// were merged.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub(crate) fn meet(
+        &self,
+        name: &RecordName,
+        theirs: &Resource<'_>,
+    ) -> Result<bool, AccessError> {
+        Ok(self.write(Durability::Full, |tx| tx.meet(name, theirs))?.0)
     }
 
     /// Keeps exactly what is about to be sent, before it is sent. Answers for each change whether it may be sent: one
@@ -175,11 +195,12 @@ impl Guard {
     ///
     /// # Errors
     /// [`AccessError`]; then nothing may be sent.
-    pub fn mark_sent(&self, bundle: &[Pending]) -> Result<Vec<bool>, AccessError> {
+    pub fn mark_sent<P: Borrow<Pending>>(&self, bundle: &[P]) -> Result<Vec<bool>, AccessError> {
+        let bundle: Vec<&Pending> = bundle.iter().map(Borrow::borrow).collect();
         let texts = bundle
             .iter()
             .map(|pending| pending.going.text.as_deref().unwrap_or_default());
-        let what = match bundle {
+        let what = match bundle[..] {
             [one] => one.name.reference.to_string(),
             _ => String::new(),
         };
@@ -207,6 +228,24 @@ impl Guard {
         Ok(())
     }
 
+    /// The server took a new record and gave it the id in `answer`: it is called that here too, from now on, in all texts
+    /// that refer to it. `referring`: records that do, as far as they are known; those that the index knows are found.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub(crate) fn settle_created(
+        &self,
+        name: &RecordName,
+        answer: &Resource<'_>,
+        referring: &[RecordName],
+    ) -> Result<(), AccessError> {
+        let at = self.shared.clock.now();
+        self.write(Durability::Full, |tx| {
+            tx.settle_created(name, answer, referring, at)
+        })?;
+        Ok(())
+    }
+
     /// The server deleted this record, as asked.
     ///
     /// # Errors
@@ -230,12 +269,17 @@ impl Guard {
         Ok(())
     }
 
-    /// The server refused this change for good.
+    /// The server refused this change for good, with these codes, and these words to whoever made it.
     ///
     /// # Errors
     /// [`AccessError`].
-    pub fn mark_refused(&self, name: &RecordName, codes: &str) -> Result<(), AccessError> {
-        self.write(Durability::Full, |tx| tx.mark_refused(name, codes))?;
+    pub fn mark_refused(
+        &self,
+        name: &RecordName,
+        codes: &str,
+        words: Option<&str>,
+    ) -> Result<(), AccessError> {
+        self.write(Durability::Full, |tx| tx.mark_refused(name, codes, words))?;
         Ok(())
     }
 

@@ -13,6 +13,7 @@ mod certificate;
 pub mod change;
 mod commit;
 mod concerned;
+mod conflicts;
 mod cursor;
 mod error;
 mod exchange;
@@ -44,6 +45,7 @@ pub use audit::{
 pub use authorship::ChangeRefused;
 pub use certificate::{BadCertificate, Certificate};
 pub use commit::{Act, Asked, Done, Unfit, Write};
+pub use conflicts::{Conflict, Difference, NotResolved, Resolution, ToDecide, WaitsFor};
 pub use cursor::BadCursor;
 pub use error::AccessError;
 pub use guard::{Guard, LostChanges};

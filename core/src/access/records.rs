@@ -37,7 +37,12 @@ impl Guard {
     pub fn get(&self, name: &Reference) -> Result<Option<Record>, AccessError> {
         self.must_at_all(Action::Read, name.kind)?;
         let (record, patients) = self.read(|reader| {
-            let record = match reader.find(name)? {
+            // Whoever holds a record by the name it had before its server gave it another still finds it.
+            let place = match (reader.find(name)?, reader.renamed(name)?) {
+                (None, Some(name)) => reader.find(&name)?,
+                (place, _) => place,
+            };
+            let record = match place {
                 Some(whole) => reader.record(&whole)?,
                 None => None,
             };

@@ -88,6 +88,9 @@ pub struct Response<'a> {
     /// `W/"2"`, or on some servers a bare `2`.
     #[serde(borrow, default)]
     pub etag: Option<Cow<'a, str>>,
+    /// `Type/id/_history/2`, relative or not.
+    #[serde(borrow, default)]
+    pub location: Option<Cow<'a, str>>,
     /// When the version was made.
     #[serde(rename = "lastModified", borrow, default)]
     pub last_modified: Option<Cow<'a, str>>,
@@ -124,9 +127,18 @@ impl<'a> Bundle<'a> {
 impl Entry<'_> {
     /// The signed change record of this entry's write.
     pub fn change(&self) -> Option<&str> {
-        let mut records = self.extension.iter();
-        records
-            .find(|extension| extension.url == marks::CHANGE_RECORD)?
+        self.marked(marks::CHANGE_RECORD)
+    }
+
+    /// What the record's author signed, where the resource is another text, since it was merged.
+    pub fn signed_content(&self) -> Option<&str> {
+        self.marked(marks::SIGNED_CONTENT)
+    }
+
+    fn marked(&self, mark: &str) -> Option<&str> {
+        let mut marks = self.extension.iter();
+        marks
+            .find(|extension| extension.url == mark)?
             .text
             .as_deref()
     }
@@ -223,6 +235,37 @@ impl Writer {
         self.put_signed(url, resource, if_match, create, None);
     }
 
+    /// A record under an id of the server's, unless the search `unless` finds it. Other entries refer to it by `full_url`.
+    pub fn post(&mut self, kind: &str, full_url: &str, resource: &str, unless: &str) {
+        self.open();
+        self.out += &format!(
+            "\"fullUrl\":{},\"resource\":{resource},\"request\":{{\"method\":\"POST\",\"url\":{},\"ifNoneExist\":{}}}}}",
+            json::quoted(full_url),
+            json::quoted(kind),
+            json::quoted(unless)
+        );
+    }
+
+    /// As [`Writer::put_signed`], of what was merged since: beside the records the text that they are about.
+    pub fn put_merged(
+        &mut self,
+        url: &str,
+        resource: &str,
+        if_match: Option<&str>,
+        change: &str,
+        signed: &str,
+    ) {
+        self.open();
+        self.out += &format!(
+            "\"extension\":[{{\"url\":\"{}\",\"valueString\":{}}},{{\"url\":\"{}\",\"valueString\":{}}}],",
+            marks::CHANGE_RECORD,
+            json::quoted(change),
+            marks::SIGNED_CONTENT,
+            json::quoted(signed)
+        );
+        self.put_rest(url, resource, if_match, false);
+    }
+
     /// As [`Writer::put`], with the signed records of the change.
     pub fn put_signed(
         &mut self,
@@ -240,6 +283,10 @@ impl Writer {
                 json::quoted(change)
             );
         }
+        self.put_rest(url, resource, if_match, create);
+    }
+
+    fn put_rest(&mut self, url: &str, resource: &str, if_match: Option<&str>, create: bool) {
         self.out += "\"resource\":";
         self.out += resource;
         self.out += &format!(

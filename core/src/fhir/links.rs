@@ -12,6 +12,8 @@ use std::ops::Range;
 pub enum Target {
     /// This record.
     Record(Reference),
+    /// What this calls it; needs no escapes.
+    Called(String),
     /// It stays as it is.
     Same,
     /// It should lead somewhere and does not.
@@ -62,7 +64,7 @@ impl Follower {
         every_reference: bool,
         mut lead: impl FnMut(&str) -> Target,
     ) -> Followed<'a> {
-        let mut edits: Vec<(Range<usize>, Reference)> = Vec::new();
+        let mut edits: Vec<(Range<usize>, String)> = Vec::new();
         let (mut lost_urns, mut lost_searches) = (0, 0);
         for (at, name) in self.names.iter().enumerate() {
             let is_reference = at == 0;
@@ -76,7 +78,8 @@ impl Follower {
                     continue;
                 }
                 match lead(&link) {
-                    Target::Record(target) => edits.push((range, target)),
+                    Target::Record(target) => edits.push((range, target.to_string())),
+                    Target::Called(words) => edits.push((range, words)),
                     Target::Nowhere if is_urn(&link) && is_reference => lost_urns += 1,
                     Target::Nowhere if is_reference => lost_searches += 1,
                     Target::Nowhere | Target::Same => {}
@@ -97,15 +100,13 @@ impl Follower {
     }
 }
 
-fn edited(text: &str, edits: &[(Range<usize>, Reference)]) -> String {
+fn edited(text: &str, edits: &[(Range<usize>, String)]) -> String {
     let mut out = String::with_capacity(text.len() + 16 * edits.len());
     let mut done = 0;
     for (range, target) in edits {
         out.push_str(&text[done..range.start]);
         // Type and id need no escapes.
-        out.push_str(target.kind.name());
-        out.push('/');
-        out.push_str(target.id.as_str());
+        out.push_str(target);
         done = range.end;
     }
     out.push_str(&text[done..]);

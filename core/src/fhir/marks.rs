@@ -8,6 +8,14 @@ pub const STAMPED_AT_COMMIT: &str = "urn:pocketchart:last-updated-at-commit";
 /// Bundle it is the url of the extension of an entry whose `valueString` is the records.
 pub const CHANGE_RECORD: &str = "urn:pocketchart:change-record";
 
+/// URL of the extension of a CapabilityStatement that says: a signed change may come merged with what others changed
+/// since. In a Bundle it is the url of the extension of an entry whose `valueString` is the text that the author signed.
+pub const SIGNED_CONTENT: &str = "urn:pocketchart:signed-content";
+
+/// System of the tag by which a record is found again that a server gave an id of its own. The code is the id of the change
+/// that made it.
+pub const MADE_BY: &str = "urn:pocketchart:made-by";
+
 /// Header that carries the same beside a single write.
 pub const CHANGE_HEADER: &str = "x-pocketchart-change";
 

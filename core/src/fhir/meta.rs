@@ -64,6 +64,43 @@ pub fn splice(
     Ok(out.trim().to_owned())
 }
 
+/// The resource's text with one more tag in `meta.tag`; every other byte stands as it stood. `None`: its meta is none.
+/// `system` and `code` need no escapes.
+pub fn tagged(text: &str, system: &str, code: &str) -> Option<String> {
+    let tag = format!("{{\"system\":\"{system}\",\"code\":\"{code}\"}}");
+    let members = json::members(text).ok()?;
+    let (at, new) = match single(&members, "meta").ok()? {
+        Some(meta) => {
+            let inside = json::members(meta.get()).ok()?;
+            match single(&inside, "tag").ok()? {
+                Some(tags) if tags.get().starts_with('[') => {
+                    let comma = if json::items(tags).is_empty() {
+                        ""
+                    } else {
+                        ","
+                    };
+                    (
+                        json::span(text, tags.get())?.start + 1,
+                        format!("{tag}{comma}"),
+                    )
+                }
+                Some(_) => return None,
+                None => {
+                    let comma = if inside.is_empty() { "" } else { "," };
+                    let start = json::span(text, meta.get())?.start;
+                    (start + 1, format!("\"tag\":[{tag}]{comma}"))
+                }
+            }
+        }
+        None => {
+            let kind = single(&members, "resourceType").ok()??;
+            let behind = json::span(text, kind.get())?.end;
+            (behind, format!(",\"meta\":{{\"tag\":[{tag}]}}"))
+        }
+    };
+    Some(format!("{}{new}{}", &text[..at], &text[at..]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +109,35 @@ mod tests {
     fn spliced(text: &str) -> String {
         let at = Instant::parse("2026-11-24T06:40:03.123Z").unwrap();
         splice(&Resource::parse(text.as_bytes()).unwrap(), 7, at).unwrap()
+    }
+
+    #[test]
+    fn a_tag_is_added_and_nothing_else_changes() {
+        let tag = r#"{"system":"urn:s","code":"c"}"#;
+        for (text, tagged_text) in [
+            (
+                r#"{"resourceType":"Basic", "v":1.00}"#,
+                format!(r#"{{"resourceType":"Basic","meta":{{"tag":[{tag}]}}, "v":1.00}}"#),
+            ),
+            (
+                r#"{"meta":{ },"resourceType":"Basic"}"#,
+                format!(r#"{{"meta":{{"tag":[{tag}] }},"resourceType":"Basic"}}"#),
+            ),
+            (
+                r#"{"meta":{"tag":[{"code":"d"}]},"resourceType":"Basic"}"#,
+                format!(r#"{{"meta":{{"tag":[{tag},{{"code":"d"}}]}},"resourceType":"Basic"}}"#),
+            ),
+            (
+                r#"{"meta":{"tag":[],"x":1},"resourceType":"Basic"}"#,
+                format!(r#"{{"meta":{{"tag":[{tag}],"x":1}},"resourceType":"Basic"}}"#),
+            ),
+        ] {
+            assert_eq!(tagged(text, "urn:s", "c"), Some(tagged_text));
+        }
+        assert_eq!(
+            tagged(r#"{"resourceType":"Basic","meta":{"tag":1}}"#, "urn:s", "c"),
+            None
+        );
     }
 
     #[test]

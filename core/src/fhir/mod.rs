@@ -21,6 +21,7 @@ pub mod outcome;
 pub mod params;
 pub mod patch;
 pub mod reference;
+pub mod refers;
 pub mod resource;
 pub mod search;
 pub mod strict;

@@ -69,6 +69,19 @@ pub fn codes(text: &str) -> Option<String> {
     (outcome.resource_type == "OperationOutcome").then(|| codes.join(","))
 }
 
+/// What a server says to a person in its OperationOutcome: its diagnostics and texts, a line each, at most 2,000
+/// characters. It may repeat what stands in the record, so it is as confidential as that.
+pub fn words(text: &str) -> Option<String> {
+    let outcome: Outcome = serde_json::from_str(text).ok()?;
+    let mut lines = Vec::new();
+    for issue in outcome.issue {
+        let said = [issue.diagnostics, issue.details.text];
+        lines.extend(said.into_iter().filter(|line| !line.trim().is_empty()));
+    }
+    let words: String = lines.join("\n").chars().take(2_000).collect();
+    (!words.is_empty()).then_some(words)
+}
+
 fn is_code(code: &&str) -> bool {
     !code.is_empty() && code.len() < 40 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
 }
@@ -87,12 +100,16 @@ struct Issue {
     code: String,
     #[serde(default)]
     details: Details,
+    #[serde(default)]
+    diagnostics: String,
 }
 
 #[derive(Default, Deserialize)]
 struct Details {
     #[serde(default)]
     coding: Vec<Coding>,
+    #[serde(default)]
+    text: String,
 }
 
 #[derive(Deserialize)]
@@ -132,6 +149,8 @@ mod tests {
     fn only_codes_come_out() {
         let text = r#"{"resourceType":"OperationOutcome","issue":[{"code":"invalid","diagnostics":"Jane Doe"},{"code":"Jane Doe"}]}"#;
         assert_eq!(codes(text).as_deref(), Some("invalid"));
+        assert_eq!(words(text).as_deref(), Some("Jane Doe"));
+        assert_eq!(words("{}"), None);
         assert_eq!(codes("{\"resourceType\":\"Bundle\"}"), None);
         assert_eq!(codes("<html>"), None);
     }

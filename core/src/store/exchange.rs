@@ -30,13 +30,15 @@ pub struct EditView {
     pub state: EditState,
     /// Whether it is a deletion.
     pub deleted: bool,
-    /// The server's bytes it started from.
-    pub base: Option<String>,
-    /// Their version.
+    /// The server's version it started from.
     pub base_version: Option<String>,
-    /// What is under way.
+    /// The server's bytes that it replaces.
+    pub over: Option<String>,
+    /// Whether it is under way.
+    pub is_under_way: bool,
+    /// The text that is.
     pub sent: Option<String>,
-    /// The server's version of an earlier conflict.
+    /// The server's version that it was merged with, or is in conflict with.
     pub theirs_version: Option<String>,
 }
 
@@ -60,7 +62,10 @@ pub enum Pulled {
     Take,
     /// It is our own change, arrived: the answer whose way back was lost.
     Ours,
-    /// Both sides changed the record.
+    /// Both sides changed the record. As a decision: merge it, or keep a conflict where that cannot be; as an outcome: it
+    /// was merged.
+    Merged,
+    /// Both sides changed the record, and it waits for a person.
     Conflict,
     /// An older version than the one here, perhaps from a stale list: not stored; a direct read tells.
     Older,
@@ -88,14 +93,18 @@ impl Tx<'_> {
         });
         let edit = match self.edit_row(rid)? {
             None => None,
-            Some(row) => Some(EditView {
-                state: row.state,
-                deleted: row.deleted,
-                base_version: row.base_version,
-                base: row.base,
-                sent: row.sent,
-                theirs_version: row.theirs_version,
-            }),
+            Some(row) => {
+                let is_merged = row.is_merged();
+                Some(EditView {
+                    state: row.state,
+                    deleted: row.deleted,
+                    base_version: row.base_version,
+                    over: if is_merged { row.theirs } else { row.base },
+                    is_under_way: row.sent_kind.is_some(),
+                    sent: row.sent,
+                    theirs_version: row.theirs_version,
+                })
+            }
         };
         let incoming = Incoming {
             text: resource.text(),
@@ -124,6 +133,11 @@ impl Tx<'_> {
                 self.set_body(peer.0, rid, resource, &new)?;
             }
             Pulled::Ours => self.settle_put(&name, resource, at)?,
+            Pulled::Merged => {
+                if !self.meet(&name, resource)? {
+                    return Ok(Pulled::Conflict);
+                }
+            }
             Pulled::Conflict => self.mark_conflict(&name, Some(resource))?,
         }
         Ok(decision)

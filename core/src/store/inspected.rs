@@ -19,6 +19,8 @@ pub(crate) struct Inspected {
     pub(crate) refusal: Option<String>,
     /// Rows of the outbox.
     pub(crate) changes: u64,
+    /// Groups that they belong to.
+    pub(crate) together: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -26,7 +28,8 @@ impl Reader<'_> {
     pub(crate) fn inspect(&self) -> Result<(Vec<Inspected>, u64), StoreError> {
         let sql = "SELECT rid, rkey.peer, rkey.type, rkey.id, state, deleted, base, body.bytes, mine, theirs, base_version,
                           theirs_version, sent_kind IS NOT NULL, refusal,
-                          (SELECT count(*) FROM outbox WHERE outbox.rid = edit.rid)
+                          (SELECT count(*) FROM outbox WHERE outbox.rid = edit.rid),
+                          (SELECT group_concat(together) FROM outbox WHERE outbox.rid = edit.rid)
                    FROM edit JOIN rkey USING (rid) LEFT JOIN body USING (rid) ORDER BY rid";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
@@ -60,6 +63,10 @@ impl Reader<'_> {
                 under_way: row.get(12)?,
                 refusal: row.get(13)?,
                 changes: row.get(14)?,
+                together: row
+                    .get::<_, Option<String>>(15)?
+                    .map(|all| all.split(',').map(str::to_owned).collect())
+                    .unwrap_or_default(),
             });
         }
         let sql = "SELECT count(*) FROM outbox WHERE rid NOT IN (SELECT rid FROM edit)";

@@ -20,6 +20,12 @@ pub struct Capability {
     pub histories: Vec<ResourceType>,
     /// Its clock, when it answered.
     pub date: Option<Instant>,
+    /// Whether a merged text may come with what its author signed, see [`marks::SIGNED_CONTENT`].
+    pub takes_signed_content: bool,
+    /// The types of which it compares versions: a write over a version that is not the newest is refused.
+    pub compares_versions: Vec<ResourceType>,
+    /// The types whose records it gives ids of its own.
+    pub gives_ids: Vec<ResourceType>,
 }
 
 /// Asks `server` what it is. A mistyped address, or a server that is no FHIR R4 server, ends here.
@@ -49,6 +55,11 @@ pub async fn probe(server: &Server) -> Result<Capability, SyncError> {
         .flat_map(|rest| &rest.resource)
         .map(|resource| resource.kind.as_str());
     let types: Vec<ResourceType> = names.filter_map(ResourceType::named).collect();
+    let where_it = |says: fn(&Offered) -> bool| -> Vec<ResourceType> {
+        let offered = statement.rest.iter().flat_map(|rest| &rest.resource);
+        let named = offered.filter(|it| says(it)).map(|it| it.kind.as_str());
+        named.filter_map(ResourceType::named).collect()
+    };
     if types.is_empty() {
         return Err(not_fhir("it offers no resource types"));
     }
@@ -72,6 +83,9 @@ pub async fn probe(server: &Server) -> Result<Capability, SyncError> {
         date: answer.date,
         stamps_at_commit: marked(marks::STAMPED_AT_COMMIT),
         takes_change_records: marked(marks::CHANGE_RECORD),
+        takes_signed_content: marked(marks::SIGNED_CONTENT),
+        compares_versions: where_it(|it| it.versioning.as_deref() == Some("versioned-update")),
+        gives_ids: where_it(|it| it.update_create == Some(false)),
         types,
     })
 }
@@ -116,4 +130,7 @@ struct Offered {
     kind: String,
     #[serde(default)]
     interaction: Vec<Interaction>,
+    versioning: Option<String>,
+    #[serde(rename = "updateCreate", default)]
+    update_create: Option<bool>,
 }

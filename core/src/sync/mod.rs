@@ -16,7 +16,7 @@ pub use capability::{Capability, probe};
 pub use join::{JoinError, Joined, join};
 
 use crate::access::{AccessError, BadPolicy, Guard, Missed, PeerId, Stopped};
-use crate::fhir::ResourceType;
+use crate::fhir::{Instant, ResourceType};
 use crate::net::{NetError, Server};
 
 /// What a sync did.
@@ -34,6 +34,13 @@ pub struct Report {
     pub refused: u64,
     /// Local changes the server takes only once their author is approved there. They wait.
     pub held: u64,
+    /// Local changes that were merged with what others changed in the same record since.
+    pub merged: u64,
+    /// Local changes that wait for another one, which the server did not take.
+    pub behind: u64,
+    /// Writes over versions that the server does not compare: the record was read just before, and whoever wrote last
+    /// in between wins.
+    pub unguarded: u64,
     /// Records from the server that could not be taken (too large, malformed).
     pub skipped: u64,
     /// Pages read.
@@ -62,7 +69,7 @@ pub struct Report {
 impl Report {
     /// Records that pages brought, whatever became of them.
     fn taken(&self) -> u64 {
-        self.received + self.known + self.conflicts + self.skipped + self.sent
+        self.received + self.known + self.conflicts + self.merged + self.skipped + self.sent
     }
 }
 
@@ -110,6 +117,16 @@ pub enum SyncError {
         doing: &'static str,
         /// Issue codes of its OperationOutcome.
         codes: Option<String>,
+    },
+    /// The server is busy.
+    #[error("the server is busy ({status}) and wants to be asked again {}; nothing was lost, local changes wait", in_time(*wait))]
+    Busy {
+        /// 429 or 503.
+        status: u16,
+        /// How long to leave it alone, from now.
+        wait: std::time::Duration,
+        /// And until when.
+        until: Instant,
     },
     /// The answer is not what FHIR says.
     #[error("the server's answer to {doing} is not FHIR: {what}")]
@@ -176,6 +193,13 @@ impl SyncRun<'_> {
             state.last_sync_ms = Some(now_ms);
         })?;
         faults.into_first().map_or(Ok(()), Err)
+    }
+}
+
+fn in_time(wait: std::time::Duration) -> String {
+    match wait.as_secs() {
+        seconds @ 0..120 => format!("in {seconds} seconds"),
+        seconds => format!("in {} minutes", seconds.div_ceil(60)),
     }
 }
 

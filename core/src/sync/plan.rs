@@ -1,7 +1,7 @@
 //! What to do with what arrives. Pure: everything known goes in, a decision comes out.
 
 use crate::access::{EditState, Incoming, Known, Local, Pulled};
-use crate::fhir::{ResourceType, content};
+use crate::fhir::{ResourceType, merge};
 
 /// What to do with a record that a search brings: from a list, which may be stale.
 pub(super) fn on_pulled(local: &Local, incoming: &Incoming<'_>) -> Pulled {
@@ -51,60 +51,16 @@ pub(super) fn on_first(local: &Local, incoming: &Incoming<'_>) -> Pulled {
             _ => Pulled::Take,
         };
     };
-    if same_version(&edit.base_version) {
+    if same_version(&edit.base_version) || same_version(&edit.theirs_version) {
         return Pulled::Same;
     }
-    if edit
-        .sent
-        .as_deref()
-        .is_some_and(|sent| content::is_same(sent, incoming.text))
-    {
-        return Pulled::Ours;
-    }
-    if edit.state == EditState::Conflict && same_version(&edit.theirs_version) {
-        return Pulled::Same;
-    }
-    Pulled::Conflict
-}
-
-/// What became of a write whose answer was lost, or that was refused as stale, once the record was read again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// It did not arrive: send the same again.
-    NotArrived,
-    /// It arrived: what was read is the answer.
-    Arrived,
-    /// The server has something else.
-    Conflict,
-}
-
-/// The server's copy as it was read again; `None`: there is none.
-pub(super) struct Reread<'a> {
-    pub(super) text: &'a str,
-    pub(super) version: Option<&'a str>,
-}
-
-/// What became of a PUT of `sent` over `base_version` (`None`: nothing was there).
-pub(super) fn fate_of_put(
-    sent: &str,
-    base_version: Option<&str>,
-    now: Option<&Reread<'_>>,
-) -> Fate {
-    match now {
-        None if base_version.is_none() => Fate::NotArrived,
-        None => Fate::Conflict,
-        Some(now) if now.version.is_some() && now.version == base_version => Fate::NotArrived,
-        Some(now) if content::is_same(sent, now.text) => Fate::Arrived,
-        Some(_) => Fate::Conflict,
-    }
-}
-
-/// What became of a DELETE of `base_version`.
-pub(super) fn fate_of_delete(base_version: Option<&str>, now: Option<&Reread<'_>>) -> Fate {
-    match now {
-        None => Fate::Arrived,
-        Some(now) if now.version.is_some() && now.version == base_version => Fate::NotArrived,
-        Some(_) => Fate::Conflict,
+    let arrived = |sent: &str| merge::holds(edit.over.as_deref(), sent, incoming.text);
+    match edit.state {
+        EditState::Waiting if edit.sent.as_deref().is_some_and(arrived) => Pulled::Ours,
+        // What is under way is asked about before the next push; until then nobody knows what it was merged into.
+        EditState::Waiting if edit.is_under_way => Pulled::Same,
+        EditState::Waiting => Pulled::Merged,
+        EditState::Conflict | EditState::Refused => Pulled::Conflict,
     }
 }
 
@@ -162,6 +118,7 @@ mod tests {
     use crate::access::EditView;
     use crate::fhir::Instant;
 
+    const BASE: &str = r#"{"resourceType":"Patient","id":"a","n":1}"#;
     const MINE: &str = r#"{"resourceType":"Patient","id":"a","n":2}"#;
     const THEIRS: &str = r#"{"resourceType":"Patient","id":"a","n":3}"#;
 
@@ -193,8 +150,9 @@ mod tests {
                 EditState::Waiting
             },
             deleted: false,
-            base: base.map(|_| "{}".into()),
             base_version: base.map(Into::into),
+            over: base.map(|_| BASE.into()),
+            is_under_way: sent.is_some(),
             sent: sent.map(Into::into),
             theirs_version: conflict.map(Into::into),
         };
@@ -256,74 +214,33 @@ mod tests {
 
     #[test]
     fn a_changed_record_is_never_overwritten() {
-        assert_eq!(
-            on_pulled(&edited(Some("1"), None, None), &incoming(THEIRS, "1")),
-            Pulled::Same
-        );
-        assert_eq!(
-            on_pulled(&edited(Some("1"), None, None), &incoming(THEIRS, "2")),
-            Pulled::Conflict
-        );
-        assert_eq!(
-            on_pulled(&edited(None, None, None), &incoming(THEIRS, "1")),
-            Pulled::Conflict
-        );
-        assert_eq!(
-            on_pulled(&edited(Some("1"), Some(MINE), None), &incoming(MINE, "2")),
-            Pulled::Ours
-        );
-        assert_eq!(
-            on_pulled(&edited(Some("1"), Some(MINE), None), &incoming(THEIRS, "2")),
-            Pulled::Conflict
-        );
+        let waits = edited(Some("1"), None, None);
+        assert_eq!(on_pulled(&waits, &incoming(THEIRS, "1")), Pulled::Same);
+        assert_eq!(on_pulled(&waits, &incoming(THEIRS, "2")), Pulled::Merged);
         // Equal content that was never sent is not taken for our own.
+        let new = edited(None, None, None);
+        assert_eq!(on_pulled(&new, &incoming(MINE, "1")), Pulled::Merged);
+        let in_conflict = edited(Some("1"), None, Some("2"));
         assert_eq!(
-            on_pulled(&edited(None, None, None), &incoming(MINE, "1")),
-            Pulled::Conflict
-        );
-        assert_eq!(
-            on_pulled(&edited(Some("1"), None, Some("2")), &incoming(THEIRS, "2")),
+            on_pulled(&in_conflict, &incoming(THEIRS, "2")),
             Pulled::Same
         );
         assert_eq!(
-            on_pulled(&edited(Some("1"), None, Some("2")), &incoming(THEIRS, "3")),
+            on_pulled(&in_conflict, &incoming(THEIRS, "3")),
             Pulled::Conflict
         );
     }
 
     #[test]
-    fn lost_answers_are_found_out() {
-        let now = |text, version| Reread {
-            text,
-            version: Some(version),
-        };
-        assert_eq!(fate_of_put(MINE, None, None), Fate::NotArrived);
-        assert_eq!(fate_of_put(MINE, Some("1"), None), Fate::Conflict);
+    fn what_is_under_way_is_found_and_never_merged() {
+        let under_way = edited(Some("1"), Some(MINE), None);
+        assert_eq!(on_pulled(&under_way, &incoming(MINE, "2")), Pulled::Ours);
+        let and_more = r#"{"resourceType":"Patient","id":"a","n":2,"m":1}"#;
         assert_eq!(
-            fate_of_put(MINE, Some("1"), Some(&now(THEIRS, "1"))),
-            Fate::NotArrived
+            on_pulled(&under_way, &incoming(and_more, "3")),
+            Pulled::Ours
         );
-        assert_eq!(
-            fate_of_put(MINE, Some("1"), Some(&now(MINE, "2"))),
-            Fate::Arrived
-        );
-        assert_eq!(
-            fate_of_put(MINE, None, Some(&now(MINE, "1"))),
-            Fate::Arrived
-        );
-        assert_eq!(
-            fate_of_put(MINE, Some("1"), Some(&now(THEIRS, "2"))),
-            Fate::Conflict
-        );
-        assert_eq!(fate_of_delete(Some("1"), None), Fate::Arrived);
-        assert_eq!(
-            fate_of_delete(Some("1"), Some(&now(THEIRS, "1"))),
-            Fate::NotArrived
-        );
-        assert_eq!(
-            fate_of_delete(Some("1"), Some(&now(THEIRS, "2"))),
-            Fate::Conflict
-        );
+        assert_eq!(on_pulled(&under_way, &incoming(THEIRS, "2")), Pulled::Same);
     }
 
     #[test]

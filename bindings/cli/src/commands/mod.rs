@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod bench;
+pub(crate) mod conflicts;
 mod export_to;
 pub(crate) mod hub;
 pub(crate) mod join;
@@ -9,6 +10,7 @@ mod keys;
 pub(crate) mod operate;
 pub(crate) mod person;
 pub(crate) mod policy;
+pub(crate) mod quarantine;
 pub(crate) mod record;
 mod rekey;
 pub(crate) mod search;

@@ -87,7 +87,7 @@ fn report(global: &Global, name: &Reference, saved: Saved, done: &str) {
     );
 }
 
-fn parse(name: &str) -> Result<Reference, Failure> {
+pub(super) fn parse(name: &str) -> Result<Reference, Failure> {
     let parsed = Reference::parse(name).map_err(|e| Failure::Usage(e.to_string()))?;
     // As a reference `Type/id/_history/n` means the record; typed by a person it means that version.
     if parsed.to_string() == name {
@@ -99,7 +99,7 @@ fn parse(name: &str) -> Result<Reference, Failure> {
     }
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let source: Box<dyn Read> = if file == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {

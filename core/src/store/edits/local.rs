@@ -2,7 +2,7 @@
 
 use super::rows::EditRow;
 use super::{Author, ChangeFacts, EditState, Saved};
-use crate::fhir::Resource;
+use crate::fhir::{Resource, ResourceType};
 use crate::store::records::{NewBody, Origin, Record, RecordName};
 use crate::store::{PeerId, StoreError, Tx};
 
@@ -34,7 +34,14 @@ impl Tx<'_> {
                 self.settle_at(peer, rid, resource)?;
                 return Ok(Saved::Withdrawn);
             }
-            Some(edit) => self.change_on(rid, edit, body.as_ref(), author.person, false)?,
+            Some(edit) => self.change_on(
+                rid,
+                resource.kind(),
+                edit,
+                body.as_ref(),
+                author.person,
+                false,
+            )?,
         }
         let new = NewBody {
             version: body.as_ref().and_then(|body| body.version.as_deref()),
@@ -70,7 +77,14 @@ impl Tx<'_> {
                 self.drop_edit(rid)?;
                 return Ok(Some(Saved::Withdrawn));
             }
-            Some(edit) => self.change_on(rid, edit, Some(&body), author.person, true)?,
+            Some(edit) => self.change_on(
+                rid,
+                name.reference.kind,
+                edit,
+                Some(&body),
+                author.person,
+                true,
+            )?,
         }
         self.remove_body(name.peer.0, rid)?;
         self.queue(rid, name, None, author)?;
@@ -92,6 +106,7 @@ impl Tx<'_> {
     fn change_on(
         &self,
         rid: i64,
+        kind: ResourceType,
         edit: &EditRow,
         body: Option<&Record>,
         author: &str,
@@ -100,9 +115,10 @@ impl Tx<'_> {
         if edit.state == EditState::Refused {
             // Whoever saves again what was refused stands for all of it.
             self.join_turns(rid, i64::MAX)?;
-            self.look_at_merge(rid, edit)?;
+            self.reopen_group(rid)?;
+            self.look_at_merge(rid, kind, edit)?;
         } else {
-            self.begin_or_go_on(rid, edit, body, author)?;
+            self.begin_or_go_on(rid, kind, edit, body, author)?;
         }
         let sql = "UPDATE edit SET deleted = ?2, refusal = NULL, mine = NULL,
                    state = CASE state WHEN 2 THEN 0 ELSE state END WHERE rid = ?1";

@@ -7,6 +7,8 @@
 //! stores the answer.
 
 mod accepted;
+mod conflicts;
+mod created;
 mod local;
 mod merging;
 mod pending;
@@ -17,6 +19,7 @@ mod settle;
 mod turns;
 
 pub use accepted::Accepted;
+pub(crate) use conflicts::Undecided;
 pub use pending::{Going, Pending};
 
 use crate::fhir::Reference;

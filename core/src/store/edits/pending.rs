@@ -3,7 +3,7 @@
 use super::rows::EditRow;
 use super::turns::Turn;
 use super::{EditState, SentKind};
-use crate::fhir::{Instant, content};
+use crate::fhir::{Instant, ResourceType, content};
 use crate::store::records::{RecordName, reference_of};
 use crate::store::view::View;
 use crate::store::{PeerId, Reader, StoreError};
@@ -29,10 +29,15 @@ pub struct Pending {
     pub since: Instant,
     /// Issue codes, where the server refused it, or what it waits for there.
     pub refusal: Option<String>,
+    /// What the server said of the refusal, to a person who had a part in the change. It may repeat what stands in the
+    /// record.
+    pub words: Option<String>,
     /// Who signed changes of it, in the order of the newest of each.
     pub authors: Vec<String>,
     /// What goes next, or is under way.
     pub going: Going,
+    /// What is written since belongs to these groups.
+    pub(crate) later: Vec<String>,
     pub(super) rid: i64,
 }
 
@@ -51,6 +56,8 @@ pub struct Going {
     pub signed: Option<String>,
     /// What it is sent together with: the first change of each group that it belongs to.
     pub together: Vec<String>,
+    /// The change that goes, or its newest.
+    pub(crate) change: String,
     pub(super) upto: i64,
 }
 
@@ -101,14 +108,17 @@ impl Reader<'_> {
 
     fn pending_of(&self, rid: i64, name: RecordName, edit: EditRow) -> Result<Pending, StoreError> {
         let turns = self.turns(rid, &edit)?;
+        let later = turns.iter().skip(1).flat_map(|turn| turn.together.clone());
+        let later = later.collect();
+        let (refusal, words) = (edit.codes(), edit.words());
         let mine = match edit.deleted {
             true => None,
             false => self.record_at(rid)?.map(|record| record.text),
         };
         Ok(Pending {
-            going: self.going(&edit, turns),
             authors: self.signed_by(rid)?,
             mine,
+            going: self.going(name.reference.kind, &edit, turns),
             name,
             state: edit.state,
             base: edit.base,
@@ -116,15 +126,17 @@ impl Reader<'_> {
             sent: edit.sent_kind.map(|kind| (kind, edit.sent)),
             changes: 0,
             since: Instant::from_epoch_ms(0),
-            refusal: edit.refusal,
+            refusal,
+            words,
+            later,
             rid,
         })
     }
 
     /// What goes next.
-    fn going(&self, edit: &EditRow, turns: Vec<Turn>) -> Going {
+    fn going(&self, kind: ResourceType, edit: &EditRow, turns: Vec<Turn>) -> Going {
         let merged = edit.theirs.as_deref().filter(|_| edit.is_merged());
-        let merged = merged.and_then(|theirs| self.fold(edit, turns.first(), theirs));
+        let merged = merged.and_then(|theirs| self.fold(kind, edit, turns.first(), theirs));
         let Some(turn) = turns.into_iter().next() else {
             return Going::default();
         };
@@ -144,6 +156,7 @@ impl Reader<'_> {
             over: over.clone(),
             record: turn.record,
             together: turn.together,
+            change: turn.change,
             upto: turn.seq,
             text,
         }
@@ -165,6 +178,9 @@ impl Reader<'_> {
     ) -> Result<Vec<Pending>, StoreError> {
         let mut seen = Vec::new();
         for mut pending in self.pending(peer)? {
+            if !self.has_changed(pending.rid, person)? {
+                pending.words = None;
+            }
             if !self.shows_pending(&pending)? {
                 let Some(own) = self.own_text(&pending, person)? else {
                     continue;
@@ -177,6 +193,12 @@ impl Reader<'_> {
             seen.push(pending);
         }
         Ok(seen)
+    }
+
+    fn has_changed(&self, rid: i64, person: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE rid = ?1 AND author = ?2)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row((rid, person), |row| row.get(0))?)
     }
 
     fn shows_pending(&self, pending: &Pending) -> Result<bool, StoreError> {

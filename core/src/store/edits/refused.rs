@@ -3,9 +3,14 @@
 use crate::store::{RecordName, StoreError, Tx};
 
 impl Tx<'_> {
-    /// The server refused for good what was sent. It stays here, with the codes of the refusal; but what was written
-    /// meanwhile nobody has refused, and it is tried, with everything in it.
-    pub(crate) fn mark_refused(&self, name: &RecordName, codes: &str) -> Result<(), StoreError> {
+    /// The server refused for good what was sent. It stays here, with the codes of the refusal and what the server said to
+    /// a person; but what was written meanwhile nobody has refused, and it is tried, with everything in it.
+    pub(crate) fn mark_refused(
+        &self,
+        name: &RecordName,
+        codes: &str,
+        words: Option<&str>,
+    ) -> Result<(), StoreError> {
         let Some((rid, sent_seq)) = self.under_way(name)? else {
             return Ok(());
         };
@@ -14,23 +19,25 @@ impl Tx<'_> {
             .connection
             .prepare_cached(sql)?
             .query_row((rid, sent_seq), |row| row.get(0))?;
-        let (state, codes) = match is_newer {
+        // What must go together stands or falls together.
+        let is_tried = is_newer && !self.is_in_group(rid)?;
+        let (state, codes) = match is_tried {
             true => (0, None),
-            false => (2, Some(codes)),
+            false => (2, Some([codes, words.unwrap_or_default()].join("\n"))),
         };
         let sql = "UPDATE edit SET sent_kind = NULL, sent = NULL, sent_seq = NULL, state = ?2, refusal = ?3
                    WHERE rid = ?1";
         self.connection
             .prepare_cached(sql)?
             .execute((rid, state, codes))?;
-        if is_newer {
-            self.write_over_refused(name.peer.0, rid, sent_seq)?;
+        if is_tried {
+            self.write_over_refused(name, rid, sent_seq)?;
         }
         Ok(())
     }
 
     /// The turn up to `seq` was refused, and the next one stands for it too.
-    fn write_over_refused(&self, peer: i64, rid: i64, seq: i64) -> Result<(), StoreError> {
+    fn write_over_refused(&self, name: &RecordName, rid: i64, seq: i64) -> Result<(), StoreError> {
         let Some(edit) = self.edit_row(rid)? else {
             return Ok(());
         };
@@ -45,15 +52,31 @@ impl Tx<'_> {
         if saw_merge && let Some(theirs) = &edit.theirs {
             self.start_from(rid, Some(theirs), edit.theirs_version.as_deref())?;
         }
-        match self.show_merged(peer, rid)? {
+        match self.show_merged(name, rid)? {
             true => Ok(()),
-            false => self.turn_into_conflict(peer, rid),
+            false => self.turn_into_conflict(name.peer.0, rid),
         }
+    }
+
+    fn is_in_group(&self, rid: i64) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE rid = ?1 AND together IS NOT NULL)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([rid], |row| row.get(0))?)
+    }
+
+    /// What was refused with this record, since they must go together, is tried again with it.
+    pub(super) fn reopen_group(&self, rid: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE edit SET state = 0, refusal = NULL WHERE state = 2 AND rid IN
+                   (SELECT rid FROM outbox WHERE together IN
+                   (SELECT together FROM outbox WHERE rid = ?1 AND together IS NOT NULL))";
+        self.connection.prepare_cached(sql)?.execute([rid])?;
+        Ok(())
     }
 
     /// What was refused with just these codes is sent again: the rules have changed since.
     pub(crate) fn send_refused_again(&self, codes: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE edit SET state = 0, refusal = NULL WHERE state = 2 AND refusal = ?1";
+        let sql = "UPDATE edit SET state = 0, refusal = NULL WHERE state = 2
+                   AND (refusal = ?1 OR substr(refusal, 1, length(?1) + 1) = ?1 || char(10))";
         self.connection.prepare_cached(sql)?.execute([codes])?;
         Ok(())
     }

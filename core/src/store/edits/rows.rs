@@ -28,8 +28,20 @@ impl EditRow {
         self.sent_kind.is_none() && self.theirs.is_none() && self.state != EditState::Conflict
     }
 
+    /// Issue codes of the server's refusal, or what it waits for there.
+    pub(super) fn codes(&self) -> Option<String> {
+        let codes = self.refusal.as_deref()?.lines().next();
+        codes.map(str::to_owned)
+    }
+
+    /// What the server said of the refusal to a person.
+    pub(super) fn words(&self) -> Option<String> {
+        let (_, words) = self.refusal.as_deref()?.split_once('\n')?;
+        (!words.is_empty()).then(|| words.to_owned())
+    }
+
     /// What people see holds what others changed since.
-    pub(super) fn is_merged(&self) -> bool {
+    pub(in crate::store) fn is_merged(&self) -> bool {
         self.theirs.is_some() && self.state != EditState::Conflict
     }
 

@@ -32,6 +32,16 @@ impl Tx<'_> {
         Ok(marked == 1)
     }
 
+    /// What was marked does not go after all, or is known not to have arrived: it waits as before.
+    pub(crate) fn unmark_sent(&self, name: &RecordName) -> Result<(), StoreError> {
+        let Some((rid, _)) = self.under_way(name)? else {
+            return Ok(());
+        };
+        let sql = "UPDATE edit SET sent_kind = NULL, sent = NULL, sent_seq = NULL WHERE rid = ?1";
+        self.connection.prepare_cached(sql)?.execute([rid])?;
+        Ok(())
+    }
+
     /// The record's row and the newest change in what is under way. An answer to something else (another sync was
     /// quicker) settles nothing: what waits here now is not what the server answered to.
     pub(super) fn under_way(&self, name: &RecordName) -> Result<Option<(i64, i64)>, StoreError> {

@@ -43,7 +43,7 @@ impl Tx<'_> {
     }
 
     /// The server has what the turn up to `sent_seq` says, in these bytes.
-    fn settle_turn(
+    pub(super) fn settle_turn(
         &self,
         name: &RecordName,
         rid: i64,
@@ -62,18 +62,14 @@ impl Tx<'_> {
         let is_deletion = next.is_some_and(|turn| turn.text.is_none());
         let is_same = left.is_some_and(|left| content::is_same(left, answer.text()))
             || (is_deletion && !edit.is_merged());
-        // What was merged when it went starts from the same version still; what the server only rewrote starts from what
-        // its author saw.
-        let (base, base_version) = match (is_same, edit.is_merged()) {
-            (true, _) => (Some(answer.text()), answer.version()),
-            (false, true) => (edit.base.as_deref(), edit.base_version.as_deref()),
-            (false, false) => (left, answer.version()),
-        };
-        self.start_from(rid, base, base_version)?;
+        // What comes next was written on what this turn left behind, which the server may have in another form: merged with
+        // what others changed, or rewritten.
+        let base = if is_same { Some(answer.text()) } else { left };
+        self.start_from(rid, base, answer.version())?;
         if !is_same {
             self.set_theirs(rid, answer)?;
         }
-        match self.show_merged(name.peer.0, rid)? {
+        match self.show_merged(name, rid)? {
             true => Ok(()),
             false => self.mark_conflict(name, Some(answer)),
         }
@@ -90,6 +86,28 @@ impl Tx<'_> {
             return self.start_from(rid, None, None);
         }
         self.drop_edit(rid)
+    }
+
+    /// The server has a newer version than the change started from, and nothing is under way any more: both are merged,
+    /// or wait for a person. Whether they were merged.
+    pub(crate) fn meet(
+        &self,
+        name: &RecordName,
+        theirs: &Resource<'_>,
+    ) -> Result<bool, StoreError> {
+        let Some(rid) = self.rid(name.peer.0, &name.reference)? else {
+            return Ok(false);
+        };
+        let sql = "UPDATE edit SET sent_kind = NULL, sent = NULL, sent_seq = NULL WHERE rid = ?1 AND state = 0";
+        if self.connection.prepare_cached(sql)?.execute([rid])? == 0 {
+            return Ok(false);
+        }
+        self.set_theirs(rid, theirs)?;
+        let is_merged = self.show_merged(name, rid)?;
+        if !is_merged {
+            self.turn_into_conflict(name.peer.0, rid)?;
+        }
+        Ok(is_merged)
     }
 
     /// Both sides changed the record. All versions are kept until a person decides; `None`: deleted there.
@@ -147,7 +165,7 @@ impl Tx<'_> {
 
     /// Lets people see what their changes and the server's newer version make together. `false`: somebody has to look at
     /// it first.
-    pub(super) fn show_merged(&self, peer: i64, rid: i64) -> Result<bool, StoreError> {
+    pub(super) fn show_merged(&self, name: &RecordName, rid: i64) -> Result<bool, StoreError> {
         let Some(edit) = self.edit_row(rid)? else {
             return Ok(true);
         };
@@ -157,7 +175,7 @@ impl Tx<'_> {
         };
         let shown = match &edit.theirs {
             None => newest.text.clone(),
-            Some(theirs) => match self.fold(&edit, &turns, theirs) {
+            Some(theirs) => match self.fold(name.reference.kind, &edit, &turns, theirs) {
                 Some(shown) => Some(shown),
                 None => return Ok(is_untouched_deletion(&edit, theirs, turns.len())),
             },
@@ -165,7 +183,7 @@ impl Tx<'_> {
         let Some(shown) = shown else {
             return Ok(true);
         };
-        self.show(peer, rid, &shown)?;
+        self.show(name.peer.0, rid, &shown)?;
         let mine = newest.text.as_deref().filter(|mine| *mine != shown);
         let sql = "UPDATE edit SET mine = ?2 WHERE rid = ?1";
         self.connection

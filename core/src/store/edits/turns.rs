@@ -2,6 +2,7 @@
 
 use super::merging::merged;
 use super::rows::EditRow;
+use crate::fhir::ResourceType;
 use crate::store::records::Record;
 use crate::store::{Reader, StoreError, Tx};
 use rusqlite::{OptionalExtension, Row};
@@ -10,6 +11,8 @@ use rusqlite::{OptionalExtension, Row};
 pub(in crate::store) struct Turn {
     /// Number of its newest change.
     pub(super) seq: i64,
+    /// Its id.
+    pub(super) change: String,
     /// What its author left behind, to the byte; `None`: deleted.
     pub(super) text: Option<String>,
     /// What the next turn was written on, where that is another text.
@@ -18,6 +21,8 @@ pub(in crate::store) struct Turn {
     pub(super) record: Option<String>,
     /// What it is sent together with.
     pub(super) together: Vec<String>,
+    /// Nobody wrote on since: its text is what people see, or what they would see.
+    pub(super) is_newest: bool,
 }
 
 impl Turn {
@@ -40,7 +45,7 @@ impl Reader<'_> {
         rid: i64,
         edit: &EditRow,
     ) -> Result<Vec<Turn>, StoreError> {
-        let sql = "SELECT seq, record, ends, text, shown, together FROM outbox WHERE rid = ?1 ORDER BY seq";
+        let sql = "SELECT seq, record, ends, text, shown, together, change_id FROM outbox WHERE rid = ?1 ORDER BY seq";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([rid])?;
         let (mut turns, mut together, mut last) = (Vec::new(), Vec::new(), None);
@@ -52,10 +57,12 @@ impl Reader<'_> {
             }
             let turn = Turn {
                 seq: row.get(0)?,
+                change: row.get(6)?,
                 text: self.text_in(row, 3, "turn", rid)?,
                 shown: self.text_in(row, 4, "turn", rid)?,
                 record: self.text_in(row, 1, "change record", rid)?,
                 together: Vec::new(),
+                is_newest: false,
             };
             if row.get::<_, i64>(2)? == 0 {
                 last = Some(turn);
@@ -70,6 +77,7 @@ impl Reader<'_> {
             turns.push(Turn {
                 text,
                 together,
+                is_newest: true,
                 ..turn
             });
         }
@@ -121,6 +129,7 @@ impl Reader<'_> {
     /// What `turns` make of `theirs`, each merged into what the one before made. `None`: a person has to look at it.
     pub(super) fn fold<'t>(
         &self,
+        kind: ResourceType,
         edit: &EditRow,
         turns: impl IntoIterator<Item = &'t Turn>,
         theirs: &str,
@@ -128,7 +137,7 @@ impl Reader<'_> {
         let mut from = edit.base.as_deref();
         let mut now = theirs.to_owned();
         for turn in turns {
-            now = merged(from?, turn.text.as_deref()?, &now)?;
+            now = merged(kind, from?, turn.text.as_deref()?, &now)?;
             from = turn.left();
         }
         Some(now)
@@ -140,6 +149,7 @@ impl Tx<'_> {
     pub(super) fn begin_or_go_on(
         &self,
         rid: i64,
+        kind: ResourceType,
         edit: &EditRow,
         body: Option<&Record>,
         author: &str,
@@ -150,7 +160,7 @@ impl Tx<'_> {
         if newest.author != author || edit.sent_seq == Some(newest.seq) {
             return self.end_turn(rid, newest.seq, edit, body);
         }
-        self.look_at_merge(rid, edit)
+        self.look_at_merge(rid, kind, edit)
     }
 
     /// The turn up to `seq` is over: its exact bytes stay, whatever is written next.
@@ -179,7 +189,12 @@ impl Tx<'_> {
     }
 
     /// Whoever writes on a merged text has looked at the merge: that is what it starts from now.
-    pub(super) fn look_at_merge(&self, rid: i64, edit: &EditRow) -> Result<(), StoreError> {
+    pub(super) fn look_at_merge(
+        &self,
+        rid: i64,
+        kind: ResourceType,
+        edit: &EditRow,
+    ) -> Result<(), StoreError> {
         let Some(theirs) = edit.theirs.as_deref().filter(|_| edit.is_merged()) else {
             return Ok(());
         };
@@ -190,7 +205,7 @@ impl Tx<'_> {
             return self.forget_mine(rid);
         };
         // Earlier turns still start from the old one. They leave behind what they make of the newer.
-        let left = self.fold(edit, &turns, theirs);
+        let left = self.fold(kind, edit, &turns, theirs);
         let sql = "UPDATE outbox SET shown = ?2 WHERE seq = ?1";
         self.connection
             .prepare_cached(sql)?

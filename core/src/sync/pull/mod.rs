@@ -281,6 +281,7 @@ impl Report {
             Pulled::Take => self.received += 1,
             Pulled::Same | Pulled::Older => self.known += 1,
             Pulled::Ours => self.sent += 1,
+            Pulled::Merged => self.merged += 1,
             Pulled::Conflict | Pulled::WentBack => self.conflicts += 1,
         }
     }

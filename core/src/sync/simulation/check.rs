@@ -7,6 +7,7 @@ use super::story::{Edit, marks};
 use super::texts;
 use crate::access::EditState;
 use crate::access::inspected::Inspected;
+use crate::fhir::Reference;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,8 +110,9 @@ fn outboxes(run: &Run) -> Result<Held, String> {
                 "device {number}: {orphans} outbox rows belong to no change"
             ));
         }
+        let behind = behind_others(&edits);
         for edit in &edits {
-            explained(number, edit)?;
+            explained(number, edit, behind.contains(&edit.name.reference))?;
             let texts = [&edit.base, &edit.body, &edit.mine, &edit.theirs];
             let record = texts
                 .into_iter()
@@ -140,7 +142,39 @@ fn outboxes(run: &Run) -> Result<Held, String> {
     Ok(held)
 }
 
-fn explained(device: usize, edit: &Inspected) -> Result<(), String> {
+/// Records whose changes wait for others that wait for a person: they refer to what was made here and is on no server, or
+/// have to go together with it.
+fn behind_others(edits: &[Inspected]) -> BTreeSet<Reference> {
+    let waits = |edit: &&Inspected| !waits_for_a_person(edit.state);
+    let mut stopped: Vec<&Inspected> = edits.iter().filter(|edit| !waits(edit)).collect();
+    let mut found = BTreeSet::new();
+    loop {
+        let refers = |edit: &Inspected, other: &Inspected| {
+            let link = format!("\"{}\"", other.name.reference);
+            let mut texts = [&edit.body, &edit.mine].into_iter().flatten();
+            other.base.is_none() && texts.any(|text| text.contains(&link))
+        };
+        let belongs = |edit: &Inspected, other: &Inspected| {
+            edit.together.iter().any(|it| other.together.contains(it))
+        };
+        let more: Vec<&Inspected> = edits
+            .iter()
+            .filter(waits)
+            .filter(|edit| !found.contains(&edit.name.reference))
+            .filter(|edit| {
+                let mut stopped = stopped.iter();
+                stopped.any(|other| refers(edit, other) || belongs(edit, other))
+            })
+            .collect();
+        if more.is_empty() {
+            return found;
+        }
+        found.extend(more.iter().map(|edit| edit.name.reference.clone()));
+        stopped.extend(more);
+    }
+}
+
+fn explained(device: usize, edit: &Inspected, is_behind: bool) -> Result<(), String> {
     let name = &edit.name.reference;
     let wrong = |what: &str| Err(format!("device {device}: {name} {what}"));
     if edit.changes == 0 {
@@ -152,6 +186,7 @@ fn explained(device: usize, edit: &Inspected) -> Result<(), String> {
     if !waits_for_a_person(edit.state) {
         return match edit.refusal {
             Some(_) => Ok(()),
+            None if is_behind => Ok(()),
             None => wrong("still waits to be sent"),
         };
     }
