@@ -6,6 +6,7 @@ pub mod hand_clock;
 pub mod helios;
 pub mod hostile;
 pub mod http;
+pub mod little_server;
 pub mod oracle;
 pub mod scripted;
 pub mod search_parameters;

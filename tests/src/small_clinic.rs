@@ -62,6 +62,7 @@ pub fn write(act: Act<'_>) -> Write<'_> {
         act,
         condition: Precondition::default(),
         change: None,
+        signed: None,
         full_url: None,
     }
 }

@@ -319,6 +319,7 @@ fn a_lost_write_of_every_kind_is_reported() {
                     act: Act::Put(resource(&text)),
                     condition: Precondition::default(),
                     change: None,
+                    signed: None,
                     full_url: None,
                 };
                 guard.commit(&[write]).unwrap();
@@ -417,6 +418,7 @@ fn a_transaction_says_of_all_its_patients_and_a_first_write_that_it_creates() {
         act,
         condition: Precondition::default(),
         change: None,
+        signed: None,
         full_url: None,
     };
     let puts = [write(Act::Put(resource(&a))), write(Act::Put(resource(&o)))];

@@ -114,7 +114,12 @@ async fn writes_answered(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_fails_at_the_server() {
     // Where the server may still be there, what was a transaction is tried piece by piece.
-    let all = [(500, "write"), (502, "transaction"), (503, "write"), (504, "write")];
+    let all = [
+        (500, "write"),
+        (502, "transaction"),
+        (503, "write"),
+        (504, "write"),
+    ];
     for (status, doing) in all {
         writes_answered(
             move |asked| {

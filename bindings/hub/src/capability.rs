@@ -15,6 +15,7 @@ pub(crate) fn statement(base: &str, date: &str) -> String {
         "extension": [
             { "url": marks::STAMPED_AT_COMMIT, "valueBoolean": true },
             { "url": marks::CHANGE_RECORD, "valueBoolean": true },
+            { "url": marks::SIGNED_CONTENT, "valueBoolean": true },
         ],
         "status": "active",
         "date": date,

@@ -79,6 +79,7 @@ fn answered(ask: &Ask, act: Act<'_>) -> Answer {
         act,
         condition: headers::condition(&ask.headers)?,
         change: headers::change(&ask.headers),
+        signed: None,
         full_url: None,
     };
     match ask.guard.commit_one(write)? {

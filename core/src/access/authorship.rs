@@ -9,7 +9,7 @@ use super::commit::{Act, Write};
 use super::people;
 use super::{AccessError, Actor, Certificate, Guard, Role};
 use crate::fhir::{Reference, marks};
-use crate::store::{Committed, Precondition, StoreError, Tx};
+use crate::store::{Committed, StoreError, Tx, View, merged};
 
 /// Why a signed change was not taken. Nothing of it was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +38,9 @@ pub enum ChangeRefused {
     /// The key is not that person's.
     #[error("the change record names somebody whose key this is not")]
     Forged,
+    /// Not what the signed text and the newer version make together.
+    #[error("the change is not what its author signed, merged with what the hub has")]
+    NotMerged,
     /// Taken before.
     #[error("this change was taken before")]
     Repeated,
@@ -61,6 +64,7 @@ impl ChangeRefused {
             Self::OtherContent => "change-of-other-content",
             Self::OtherVersion => "change-of-another-version",
             Self::Forged => "change-of-another-author",
+            Self::NotMerged => "change-not-merged",
             Self::Repeated => "change-repeated",
             Self::NotApproved => marks::NOT_APPROVED,
             Self::Revoked => "author-revoked",
@@ -145,20 +149,33 @@ impl Guard {
     }
 }
 
-/// The change was made on the version that it is to replace, and was not taken before. In the transaction that stores it.
+/// The change was made on the version that it is to replace, or is merged with it; and was not taken before. In the
+/// transaction that stores it. `text`: what would be stored; `None`: a deletion.
 pub(super) fn must_fit(
     tx: &Tx<'_>,
     name: &Reference,
-    condition: &Precondition,
+    write: &Write<'_>,
     authors: &[Author],
+    text: Option<&str>,
 ) -> Result<(), AccessError> {
     if authors.is_empty() {
-        return Ok(());
+        // Nobody signed the text that is said to have been signed.
+        return match write.signed {
+            Some(_) => Err(ChangeRefused::Unsigned.into()),
+            None => Ok(()),
+        };
     }
+    let condition = &write.condition;
     for author in authors {
         if tx.is_change_made(&author.record.change)? {
             return Err(ChangeRefused::Repeated.into());
         }
+    }
+    if let Some(signed) = &write.signed {
+        return match is_merged(tx, name, write, authors, signed, text)? {
+            true => Ok(()),
+            false => Err(ChangeRefused::NotMerged.into()),
+        };
     }
     let there = tx.newest_change(name)?;
     let wanted = condition.version.as_deref();
@@ -180,6 +197,47 @@ pub(super) fn must_fit(
     } else {
         Err(ChangeRefused::OtherVersion.into())
     }
+}
+
+/// Whether `text` is what `signed` and the newest version make together. The hub does the merge again, from versions of its
+/// own: the one that the author started from, or the one that the change before made. Only what needs nobody to look at it
+/// is a merge; and what is merged is stored over the version that it was merged with, and over no other.
+fn is_merged(
+    tx: &Tx<'_>,
+    name: &Reference,
+    write: &Write<'_>,
+    authors: &[Author],
+    signed: &str,
+    text: Option<&str>,
+) -> Result<bool, AccessError> {
+    let ([author], Some(text)) = (authors, text) else {
+        return Ok(false);
+    };
+    let number = |version: &Option<String>| version.as_ref().and_then(|it| it.parse().ok());
+    let Some(newest) = number(&write.condition.version) else {
+        return Ok(false);
+    };
+    let all = View::All;
+    let reader = tx.as_seen(&all);
+    let text_of = |n: u64| -> Result<Option<String>, StoreError> {
+        Ok(reader.version(name, n)?.and_then(|version| version.text))
+    };
+    let Some(theirs) = text_of(newest)? else {
+        return Ok(false);
+    };
+    let after = match &author.record.after {
+        Some(change) => reader.version_made_by(name, change)?,
+        None => None,
+    };
+    for base in [number(&author.record.base), after].into_iter().flatten() {
+        let Some(base) = text_of(base)? else {
+            continue;
+        };
+        if merged(name.kind, &base, signed, &theirs).as_deref() == Some(text) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Remembers which changes made which version.

@@ -36,7 +36,7 @@ mod view;
 pub use copy::CopyWay;
 pub(crate) use copy::{Target, with_side_files};
 pub use edits::{Accepted, EditState, Going, Pending, Saved, SentKind};
-pub(crate) use edits::{Author, ChangeFacts, Signs, Undecided};
+pub(crate) use edits::{Author, ChangeFacts, Signs, Undecided, merged};
 pub use error::StoreError;
 pub use exchange::{Decide, EditView, Incoming, Known, Local, Pulled};
 pub use gone::{Dropped, Gone};

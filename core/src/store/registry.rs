@@ -56,6 +56,22 @@ impl Reader<'_> {
         Ok(Some(NewestChange { deleted, changes }))
     }
 
+    /// The version of a served record that a signed change made.
+    pub(crate) fn version_made_by(
+        &self,
+        name: &Reference,
+        change_id: &str,
+    ) -> Result<Option<u64>, StoreError> {
+        let Some(rid) = self.rid(PeerId::FIRST.0, name)? else {
+            return Ok(None);
+        };
+        let sql = "SELECT n FROM change_made WHERE rid = ?1 AND change_id = ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement
+            .query_row((rid, change_id), |row| row.get(0))
+            .optional()?)
+    }
+
     /// Whether a signed change was taken before.
     pub(crate) fn is_change_made(&self, change_id: &str) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM change_made WHERE change_id = ?1)";

@@ -53,6 +53,7 @@ pub(super) fn request_of<'a>(ask: &Ask, entry: &'a Entry<'_>) -> Result<Request<
         act,
         condition,
         change: entry.change().map(Cow::Borrowed),
+        signed: entry.signed_content().map(Cow::Borrowed),
         full_url: entry.full_url.as_deref().map(Cow::Borrowed),
     };
     Ok(Request { write, read })

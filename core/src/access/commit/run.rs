@@ -91,7 +91,7 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 return Ok(());
             }
             let authors = &this.authors[at];
-            authorship::must_fit(this.tx, &name, &write.condition, authors)?;
+            authorship::must_fit(this.tx, &name, write, authors, None)?;
             let deleted = this
                 .tx
                 .serve_delete(&name, &write.condition, this.stamp)??;
@@ -263,7 +263,7 @@ impl<'t> Commit<'_, 't, '_, '_> {
                     return Ok(());
                 }
                 let authors = &this.authors[at];
-                authorship::must_fit(this.tx, resource.name(), &write.condition, authors)?;
+                authorship::must_fit(this.tx, resource.name(), write, authors, Some(&text))?;
                 let put = this
                     .tx
                     .serve_put(&resource, &write.condition, this.stamp)??;

@@ -18,6 +18,8 @@ pub struct Write<'a> {
     pub condition: Precondition,
     /// The signed change record that came with it.
     pub change: Option<Cow<'a, str>>,
+    /// The text that the record is about, where it was merged with what others changed since.
+    pub signed: Option<Cow<'a, str>>,
     /// What other entries of the transaction call the record (`Bundle.entry.fullUrl`).
     pub full_url: Option<Cow<'a, str>>,
 }
@@ -137,9 +139,10 @@ pub enum Unfit {
 impl Write<'_> {
     /// The record and the exact bytes that a signed change can be about; `None` for the bytes: a deletion.
     pub(in crate::access) fn exact(&self) -> Option<(&Reference, Option<&str>)> {
-        match &self.act {
-            Act::Put(resource) => Some((resource.name(), Some(resource.text()))),
-            Act::Delete(name) => Some((name, None)),
+        match (&self.act, &self.signed) {
+            (Act::Put(resource), None) => Some((resource.name(), Some(resource.text()))),
+            (Act::Put(resource), Some(signed)) => Some((resource.name(), Some(signed))),
+            (Act::Delete(name), None) => Some((name, None)),
             _ => None,
         }
     }

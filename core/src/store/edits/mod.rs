@@ -20,6 +20,7 @@ mod turns;
 
 pub use accepted::Accepted;
 pub(crate) use conflicts::Undecided;
+pub(crate) use merging::merged;
 pub use pending::{Going, Pending};
 
 use crate::fhir::Reference;

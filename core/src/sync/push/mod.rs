@@ -16,6 +16,7 @@ mod size;
 mod talk;
 
 use super::{Capability, Progress, Report, SyncError, SyncRun};
+use crate::access::change::ChangeRecord;
 use crate::access::{EditState, Pending, RecordName};
 use crate::fhir::{Reference, ResourceType};
 use crate::seeded::{self, Bug};
@@ -87,6 +88,8 @@ struct Batch {
     absent: HashSet<Reference>,
     /// Groups of which a part does not go now.
     parted: HashSet<String>,
+    /// What was merged so that the hub could not see that it is.
+    unproven: Vec<Pending>,
 }
 
 /// One push.
@@ -144,7 +147,7 @@ impl Push<'_, '_> {
         let mut rounds = 0;
         while rounds < ROUNDS {
             let batch = self.batch()?;
-            if batch.waiting.is_empty() {
+            if batch.waiting.is_empty() && batch.unproven.is_empty() {
                 return Ok(());
             }
             let before = self.moved;
@@ -173,6 +176,7 @@ impl Push<'_, '_> {
             waiting: Vec::new(),
             absent: HashSet::new(),
             parted: HashSet::new(),
+            unproven: Vec::new(),
         };
         for mut pending in all {
             let name = &pending.name.reference;
@@ -188,6 +192,9 @@ impl Push<'_, '_> {
             if !self.capability.takes_change_records {
                 // Who wrote what is for our hub; another server has no use for it.
                 (pending.going.record, pending.going.signed) = (None, None);
+            } else if self.is_beyond_the_hub(&pending) {
+                batch.unproven.push(pending);
+                continue;
             }
             if seeded::has(Bug::SquashAfterPartialPush) {
                 pending.sent = None;
@@ -198,7 +205,24 @@ impl Push<'_, '_> {
         Ok(batch)
     }
 
+    /// A merge that the hub cannot do again: it has no version of what this was written on, or does not know of merges.
+    /// What is under way it may have taken all the same.
+    fn is_beyond_the_hub(&self, pending: &Pending) -> bool {
+        let going = &pending.going;
+        let (Some(record), Some(_), None) = (&going.record, &going.signed, &pending.sent) else {
+            return false;
+        };
+        let base = ChangeRecord::verify(record)
+            .ok()
+            .and_then(|record| record.base);
+        !self.capability.takes_signed_content || base != pending.base_version
+    }
+
     async fn round(&mut self, batch: Batch) -> Result<(), SyncError> {
+        for pending in &batch.unproven {
+            let outcome = self.conflict_with_newest(pending)?;
+            self.note(pending, outcome);
+        }
         self.note_references(&batch.waiting);
         let (mut puts, mut held, mut deletes) = (Vec::new(), Vec::new(), Vec::new());
         for pending in batch.waiting {

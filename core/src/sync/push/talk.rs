@@ -125,6 +125,16 @@ impl Push<'_, '_> {
         Ok(Outcome::Conflict)
     }
 
+    /// As [`Push::conflict`], with the newest version that is known here.
+    pub(super) fn conflict_with_newest(&self, pending: &Pending) -> Result<Outcome, SyncError> {
+        let over = pending.going.over.as_deref();
+        let theirs = over.map(|text| server_copy(pending, text)).transpose()?;
+        self.run
+            .guard
+            .mark_conflict(&pending.name, theirs.as_ref())?;
+        Ok(Outcome::Conflict)
+    }
+
     /// Refused for good: it is set aside, and everything else goes on. What may pass later stops the push instead.
     pub(super) fn refusal(&self, pending: &Pending, answer: &Answer) -> Result<Outcome, SyncError> {
         match answer.status {
