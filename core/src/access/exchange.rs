@@ -106,6 +106,7 @@ impl Guard {
         }
         let at = self.shared.clock.now();
         let (pulled, _) = self.write(Durability::Normal, |tx| {
+            tx.make_dictionaries_from(page)?;
             let pulled = page
                 .iter()
                 .map(|resource| tx.pull(peer, resource, decide, at))

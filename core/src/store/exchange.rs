@@ -86,11 +86,6 @@ impl Tx<'_> {
         at: Instant,
     ) -> Result<Pulled, StoreError> {
         let rid = self.intern(peer.0, resource.name())?;
-        let known = self.record_at(rid)?.map(|r| Known {
-            version: r.version,
-            updated: r.updated,
-            text: r.text,
-        });
         let edit = match self.edit_row(rid)? {
             None => None,
             Some(row) => {
@@ -106,6 +101,16 @@ impl Tx<'_> {
                 })
             }
         };
+        // Most of what comes again is known by its version: unpacking all of it would cost more than the rest.
+        if edit.is_none() && self.is_known(rid, resource)? {
+            return Ok(Pulled::Same);
+        }
+        let record = self.record_at(rid)?;
+        let known = record.as_ref().map(|record| Known {
+            version: record.version.clone(),
+            updated: record.updated,
+            text: record.text.clone(),
+        });
         let incoming = Incoming {
             text: resource.text(),
             version: resource.version(),
@@ -119,8 +124,8 @@ impl Tx<'_> {
         match decision {
             Pulled::Same | Pulled::Older => {}
             Pulled::WentBack => {
-                if let Some(record) = self.record_at(rid)? {
-                    self.keep_newer(peer, &record, resource)?;
+                if let Some(record) = &record {
+                    self.keep_newer(peer, record, resource)?;
                 }
             }
             Pulled::Take => {
@@ -130,7 +135,7 @@ impl Tx<'_> {
                     updated_ms,
                     origin: Origin::Server,
                 };
-                self.set_body(peer.0, rid, resource, &new)?;
+                self.set_body_over(record.as_ref(), peer.0, rid, resource, &new)?;
             }
             Pulled::Ours => self.settle_put(&name, resource, at)?,
             Pulled::Merged => {
@@ -141,6 +146,18 @@ impl Tx<'_> {
             Pulled::Conflict => self.mark_conflict(&name, Some(resource))?,
         }
         Ok(decision)
+    }
+
+    /// Whether just this version, with this stamp, is the one that the server gave.
+    fn is_known(&self, rid: i64, resource: &Resource<'_>) -> Result<bool, StoreError> {
+        let (Some(version), Some(updated)) = (resource.version(), resource.last_updated()) else {
+            return Ok(false);
+        };
+        let sql = "SELECT EXISTS (SELECT 1 FROM body WHERE rid = ?1 AND version = ?2 AND updated_ms = ?3 AND origin = 0)";
+        Ok(self
+            .connection
+            .prepare_cached(sql)?
+            .query_row((rid, version, updated.epoch_ms()), |row| row.get(0))?)
     }
 }
 

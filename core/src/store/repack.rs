@@ -113,7 +113,7 @@ impl Tx<'_> {
 
     /// Makes the missing dictionaries of types of which `batch`, which is about to be stored, brings enough: so that a
     /// large import packs with them from its first record on, and need not be packed anew.
-    pub(super) fn make_dictionaries_from(&self, batch: &[Resource<'_>]) -> Result<(), StoreError> {
+    pub(crate) fn make_dictionaries_from(&self, batch: &[Resource<'_>]) -> Result<(), StoreError> {
         let samples = usize::try_from(SAMPLES).unwrap_or(usize::MAX);
         if batch.len() < samples {
             return Ok(());

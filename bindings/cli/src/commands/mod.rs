@@ -7,6 +7,7 @@ mod export_to;
 pub(crate) mod hub;
 pub(crate) mod join;
 mod keys;
+mod learned;
 pub(crate) mod operate;
 pub(crate) mod person;
 pub(crate) mod policy;

@@ -60,6 +60,7 @@ fn words(status: &Status) -> String {
             grouped(status.waiting_unseen)
         ));
     }
+    lines.extend(super::learned::lines(status));
     lines.extend(status.lost.map(|lost| format!("WARNING: {lost}")));
     lines.extend(status.missed.map(|missed| format!("WARNING: {missed}")));
     lines.join("\n")
@@ -136,6 +137,7 @@ fn object(status: &Status) -> Value {
         "records": counts,
         "revision": status.revision,
         "servers": status.servers,
+        "learned": status.learned.iter().map(super::learned::object).collect::<Vec<_>>(),
         "pending": waiting,
         "pending_unseen": status.waiting_unseen,
         "lost_changes": status.lost.map(|lost| lost.changes),

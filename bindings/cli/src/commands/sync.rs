@@ -169,6 +169,12 @@ fn tell(global: &Global, url: &str, report: &Report) {
         "held": report.held,
         "skipped": report.skipped,
         "pages": report.pages,
+        "deleted": report.deleted,
+        "no_longer_shared": report.unshared,
+        "healed": report.healed,
+        "server_went_back": report.restored,
+        "only_here": report.only_here,
+        "missing_there": report.stopped.map(|stopped| stopped.missing),
         "policy": report.policy.as_ref().and_then(|policy| policy.as_ref().ok()),
         "policy_refused": report.policy.as_ref().and_then(|policy| policy.as_ref().err()).map(ToString::to_string),
         "older_than_anchor": report.missed,
@@ -191,12 +197,28 @@ fn tell(global: &Global, url: &str, report: &Report) {
         ),
         (
             report.skipped,
-            "from the server could not be taken (too large or malformed)",
+            "from the server could not be taken (too large or malformed; `status` names them)",
+        ),
+        (report.deleted, "deleted there, and so here"),
+        (
+            report.unshared,
+            "no longer shared with this device, and removed",
+        ),
+        (report.healed, "of these had been missed before"),
+        (
+            report.only_here,
+            "lost by the server and kept here (`status` names them)",
         ),
     ] {
         if n > 0 {
             words += &format!("\n  {} {what}", count(n, "record"));
         }
+    }
+    if report.restored {
+        words += "\n  WARNING: the server has gone back to older versions; newer ones that are here are kept as conflicts";
+    }
+    if let Some(stopped) = &report.stopped {
+        words += &format!("\n  WARNING: {}", super::learned::stopped(stopped));
     }
     match &report.policy {
         Some(Ok(version)) => words += &format!("\n  the hub's policy {version} is in force now"),
