@@ -18,6 +18,7 @@ struct Query {
     ids: Option<Vec<String>>,
     identifier: Option<String>,
     patient: Option<String>,
+    tag: Option<String>,
     /// Prefix and time in milliseconds.
     updated: Vec<(String, i64)>,
     count: Option<usize>,
@@ -287,6 +288,7 @@ impl Query {
                     let at = Instant::parse(at).map_err(|_| ())?;
                     query.updated.push((prefix.to_owned(), at.epoch_ms()));
                 }
+                "_tag" => query.tag = Some(value.into_owned()),
                 "_count" => query.count = Some(value.parse().map_err(|_| ())?),
                 "_sort" => {
                     query.by_time = value.contains("_lastUpdated");
@@ -334,15 +336,20 @@ impl Query {
             Some((_, after)) => id > after.as_str(),
             None => true,
         };
-        let identified = self.identifier.as_ref().is_none_or(|wanted| {
-            let value: Value = serde_json::from_str(text).unwrap();
-            let identifiers = value["identifier"].as_array().cloned().unwrap_or_default();
-            let tokens = identifiers.iter().map(|it| {
-                let part = |name: &str| it[name].as_str().unwrap_or_default().to_owned();
-                format!("{}|{}", part("system"), part("value"))
-            });
-            tokens.into_iter().any(|token| token == *wanted)
-        });
+        let has = |wanted: &Option<String>, list: &str, code: &str| {
+            wanted.as_ref().is_none_or(|wanted| {
+                let value: Value = serde_json::from_str(text).unwrap();
+                let items = value.pointer(list).and_then(Value::as_array).cloned();
+                let part =
+                    |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
+                let mut items = items.unwrap_or_default().into_iter();
+                items.any(|item| {
+                    format!("{}|{}", part(&item, "system"), part(&item, code)) == *wanted
+                })
+            })
+        };
+        let identified =
+            has(&self.identifier, "/identifier", "value") && has(&self.tag, "/meta/tag", "code");
         let about = self
             .patient
             .as_ref()
