@@ -35,6 +35,8 @@ pub(super) struct Personality {
     pub(super) shuffles_ties: bool,
     /// What history tells of deletions.
     pub(super) history: History,
+    /// It has one of everything, not of each type alone.
+    pub(super) whole_history: bool,
     /// How pages follow each other.
     pub(super) paging: Paging,
     /// Most entries in a page, whatever is asked for.
@@ -144,6 +146,7 @@ impl Personality {
             bare_status: false,
             shuffles_ties: false,
             history: History::Tombstones,
+            whole_history: false,
             paging: Paging::Keyset,
             page_cap: 1000,
             ids: Ids::All,
@@ -200,6 +203,7 @@ impl Personality {
                 History::Forbidden,
                 History::None,
             ]),
+            whole_history: dice.chance(50),
             paging: dice.pick(&[
                 Paging::Keyset,
                 Paging::Offset,
