@@ -134,6 +134,11 @@ impl Helios {
         memory_kib(&self.process.id().to_string(), "VmRSS:")
     }
 
+    /// Number of its process.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The folder of its database and log.
     pub fn folder(&self) -> &Path {
         self.folder.path()

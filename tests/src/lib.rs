@@ -1,15 +1,20 @@
 //! What the scenarios share: throw-away vaults and records.
 
+pub mod draw;
 pub mod fake_gate;
+pub mod forger;
 pub mod generate;
 pub mod hand_clock;
 pub mod helios;
 pub mod hostile;
 pub mod http;
 pub mod little_server;
+pub mod meddling;
 pub mod oracle;
+pub mod schedules;
 pub mod scripted;
 pub mod search_parameters;
+pub mod served;
 pub mod shared_tablet;
 pub mod slow_extract;
 pub mod small_clinic;

@@ -2,18 +2,14 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use axum::http::{HeaderMap, Uri};
-use pocketchart_core::access::people::{Application, MemberKey};
-use pocketchart_core::access::{AuditEntry, AuditKind, EditState, Guard, Person, Role};
-use pocketchart_core::access::{device_id, fingerprint};
-use pocketchart_core::crypto::sign::{self, SigningKey, Statement};
+use pocketchart_core::access::{AuditEntry, AuditKind, EditState, Guard, Role};
+use pocketchart_core::crypto::sign::SigningKey;
 use pocketchart_core::fhir::bundle::Writer;
-use pocketchart_core::fhir::outcome;
-use pocketchart_core::net::{Answer, Server};
-use pocketchart_core::rng;
+use pocketchart_core::net::Server;
+use pocketchart_tests::forger::*;
 use pocketchart_tests::staff::*;
 use pocketchart_tests::*;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex};
 
 /// Who wrote a record on the hub, by its audit trail: person, role, device.
@@ -275,83 +271,6 @@ async fn a_patients_own_phone_writes_as_that_patient() {
     let (person, role, device) = writers(&hub, "Patient/p1").pop().unwrap();
     assert_eq!((person.as_str(), role.as_str()), ("patient-p1", "patient"));
     assert_eq!(device, Some(phone.guard.device().unwrap()));
-}
-
-/// A device that a forger holds, token and all: keys of its own, and records made by hand.
-struct Forger {
-    server: Server,
-    device: String,
-    nurse: SigningKey,
-    physician: SigningKey,
-}
-
-const VAULT: [u8; 16] = [7; 16];
-
-impl Forger {
-    async fn joined(hub: &TestHub) -> Self {
-        let make = || SigningKey::make_random().unwrap();
-        let (device, nurse, physician) = (make(), make(), make());
-        let member = |person, key: &SigningKey| MemberKey {
-            person: Person::new(person),
-            key: key.public(),
-        };
-        let members = vec![member(NURSE, &nurse), member(PHYSICIAN, &physician)];
-        let code = hub.code(&tablet_grant()).await;
-        let application = Application::state(&device, &code, &VAULT, members);
-        let body = json!({ "application": application }).to_string();
-        let nobody = hub.client_with_token(None);
-        assert_eq!(
-            nobody.post("$enrol", body.clone()).await.unwrap().status,
-            202
-        );
-        hub.approve(&fingerprint(&device.public()), None).await;
-        let answer = nobody.post("$enrol", body).await.unwrap();
-        let answer: Value = serde_json::from_str(&answer.text).unwrap();
-        hub.approve_members(&STAFF).await;
-        Self {
-            server: hub.client_with_token(answer["token"].as_str()),
-            device: device_id(&device.public()),
-            nurse,
-            physician,
-        }
-    }
-
-    /// What the nurse would honestly sign.
-    fn honest(&self, record: &str, text: Option<&str>, base: Option<&str>) -> Value {
-        json!({
-            "v": 1,
-            "change": rng::make_uuid().unwrap(),
-            "vault": hex(&VAULT),
-            "device": self.device,
-            "author": NURSE,
-            "key": self.nurse.public(),
-            "sequence": 1,
-            "peer": 1,
-            "record": record,
-            "base": base,
-            "after": null,
-            "sha256": text.map(|text| hex(&Sha256::digest(text))),
-            "lease": null,
-        })
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn signed(key: &SigningKey, record: &Value) -> String {
-    sign::state(key, Statement::ChangeRecord, &record.to_string())
-}
-
-fn with(record: &Value, field: &str, value: Value) -> Value {
-    let mut changed = record.clone();
-    changed[field] = value;
-    changed
-}
-
-fn reason(answer: &Answer) -> (u16, Option<String>) {
-    (answer.status, outcome::reason(&answer.text))
 }
 
 #[tokio::test(flavor = "multi_thread")]

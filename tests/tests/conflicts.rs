@@ -2,7 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use pocketchart_core::access::{
-    AccessError, AuditKind, EditState, Guard, NotResolved, Resolution, Role, Saved, WaitsFor,
+    AccessError, Actor, AuditKind, EditState, Guard, NotResolved, Person, Resolution, Role, Saved,
+    WaitsFor,
 };
 use pocketchart_core::fhir::merge::Side;
 use pocketchart_tests::staff::*;
@@ -371,6 +372,49 @@ async fn who_may_not_see_a_record_decides_nothing_about_it() {
         assert!(matches!(refusal(refused), NotResolved::NoConflict(_)));
     }
     assert_eq!(tablet.guard.status().unwrap().waiting_unseen, 1);
+}
+
+/// Somebody who wrote it and lost the right to read it since: sees that part, may give it up, and decides nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn authors_without_rights_see_their_own_part_and_may_give_it_up() {
+    let hub = TestHub::start().await;
+    let (tablet, other) = (hub.device(), hub.device());
+    other.put(&observation("o", "p", "1"));
+    other.sync().await;
+    tablet.sync().await;
+    other.put(&observation("o", "p", "2"));
+    other.sync().await;
+    let hands = |person: &str, role: Role| {
+        tablet
+            .guard
+            .acting_as(Actor::new(Person::new(person), role))
+    };
+    let nurse = hands("nurse-1", Role::NURSE);
+    nurse.put(&resource(&observation("o", "p", "3"))).unwrap();
+    tablet.sync().await;
+    let o = name("Observation/o");
+    let (theirs, mine) = (Resolution::Side(Side::Theirs), Resolution::Side(Side::Mine));
+    let moved = hands("nurse-1", Role::FRONT_DESK);
+    assert_eq!(
+        moved.conflicts().unwrap()[0].waits_for,
+        WaitsFor::BothChanged
+    );
+    let seen = moved.conflict(&o).unwrap().unwrap();
+    assert!(seen.is_own_part_only && seen.mine.unwrap().contains(":3}"));
+    assert!(seen.base.is_none() && seen.theirs.is_none() && seen.differences.is_empty());
+    assert!(matches!(
+        refusal(moved.resolve(&o, &mine)),
+        NotResolved::NoConflict(_)
+    ));
+    // Another at the same desk wrote nothing of it.
+    let another = hands("desk-1", Role::FRONT_DESK);
+    assert!(matches!(
+        refusal(another.resolve(&o, &theirs)),
+        NotResolved::NoConflict(_)
+    ));
+    assert_eq!(moved.resolve(&o, &theirs).unwrap(), Saved::Withdrawn);
+    assert!(tablet.text("Observation/o").unwrap().contains(":2}"));
+    assert_eq!(tablet.state("Observation/o"), None);
 }
 
 /// Seen but not writable: the policy's refusal, and it is in the trail.

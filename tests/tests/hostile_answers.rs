@@ -302,3 +302,32 @@ async fn a_refusal_with_a_persons_name_in_it() {
         assert_eq!(pending.refusal.as_deref(), Some("422 business-rule"));
     }
 }
+
+/// A server that is busy says for how long; that is kept until it is met again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_server_is_remembered_as_such() {
+    for status in [429, 503] {
+        let hub = TestHub::start().await;
+        let face = Hostile::before(&hub);
+        let (device, work) = face.device(&hub).await;
+        face.play(move |asked| {
+            asked.is_search_of("Patient").then(|| {
+                let mut answer = json(status, CANARY);
+                let seconds = header::HeaderValue::from_static("120");
+                answer.headers_mut().insert(header::RETRY_AFTER, seconds);
+                answer
+            })
+        });
+        let before = device.guard.now().epoch_ms();
+        assert!(device.try_sync().await.is_err());
+        let state = || device.guard.peer_state(device.peer).unwrap();
+        let until = state().not_before_ms.unwrap() - before;
+        assert!((120_000..130_000).contains(&until), "{until}");
+        work.is_safe(&device, &hub).await;
+        face.behave();
+        work.arrives(&device, &hub).await;
+        assert_eq!(state().not_before_ms, None);
+        assert!(state().last_sync_ms.unwrap() >= before);
+        assert_eq!(state().group, None, "in clear text");
+    }
+}

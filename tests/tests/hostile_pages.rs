@@ -147,6 +147,30 @@ async fn empty_pages_without_an_end() {
     assert!(asked.len() < 400, "{} requests", asked.len());
 }
 
+/// Two pages in turn, behind links that are always new: what they bring is known each time, and it would never end.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_pages_without_an_end() {
+    let hub = TestHub::start().await;
+    let face = Hostile::before(&hub);
+    let (device, work) = face.device(&hub).await;
+    let n = AtomicUsize::new(0);
+    face.play(move |asked| {
+        let answer = || {
+            let n = n.fetch_add(1, Ordering::SeqCst);
+            let record = foreign().replace("\"foreign\"", &format!("\"foreign-{}\"", n % 2));
+            json(200, page(&[record], Some(&format!("/page?{n}"))))
+        };
+        is_page(asked).then(answer)
+    });
+    let before = face.asked().len();
+    let error = device.try_sync().await.err().unwrap();
+    let expected = "the server's answer to a search is not FHIR: page after page is the same";
+    assert_eq!(error.to_string(), expected);
+    assert!(face.asked().len() - before < 100);
+    face.behave();
+    work.arrives(&device, &hub).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn json_that_is_nested_deep() {
     let deep = format!(
@@ -174,7 +198,7 @@ async fn one_record_that_is_nested_deep() {
     face.play(move |asked| {
         asked
             .is_search_of("Patient")
-            .then(|| json(200, page(&[deep.clone()], None)))
+            .then(|| json(200, page(std::slice::from_ref(&deep), None)))
     });
     let report = device.sync().await;
     assert_eq!((report.skipped, report.sent), (1, 2));

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 const SOON: Duration = Duration::from_secs(10);
 
 /// Reads the head of a request.
-async fn head(socket: &mut TcpStream) -> String {
+async fn head_of(socket: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match socket.read_u8().await {
@@ -41,7 +41,7 @@ impl Endless {
         let counter = Arc::clone(&taken);
         tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
-                let request = head(&mut socket).await;
+                let request = head_of(&mut socket).await;
                 tell.send(request).unwrap();
                 let start = b"HTTP/1.1 200 OK\r\ncontent-type: application/fhir+json\r\n\r\n";
                 socket.write_all(start).await.unwrap();
@@ -103,7 +103,7 @@ async fn dropping_what_is_not_answered_yet_ends_it() {
     let server = Server::new(&url, None, None).unwrap();
     let reply = server.send(Request::get("Patient/1"));
     let (mut socket, _) = listener.accept().await.unwrap();
-    head(&mut socket).await;
+    head_of(&mut socket).await;
     drop(reply);
     let end = tokio::time::timeout(SOON, socket.read(&mut [0; 1])).await;
     assert!(
@@ -134,7 +134,7 @@ async fn after_the_head(rest: &'static [u8]) -> Result<String, NetError> {
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         let (mut socket, _) = listener.accept().await.unwrap();
-        head(&mut socket).await;
+        head_of(&mut socket).await;
         socket.write_all(rest).await.unwrap();
     });
     let server = Server::new(&url, None, None).unwrap();
@@ -151,4 +151,41 @@ async fn half_an_answer_is_an_error() {
     assert_eq!(after_the_head(no_gzip).await, Err(NetError::CutOff));
     let whole = after_the_head(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
     assert_eq!(whole, Ok("{}".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_header_can_carry_is_not_sent() {
+    let mut endless = Endless::start().await;
+    let server = Server::new(&endless.url, None, None).unwrap();
+    let sent = server.put("Patient/1", "{}", Some("1\r\nx: y")).await;
+    assert_eq!(sent.err(), Some(NetError::Unsendable));
+    assert!(endless.requests.try_recv().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_long_a_busy_server_is_left_alone() {
+    let told = async |value: &'static str| {
+        let head = format!(
+            "HTTP/1.1 503 x\r\ncontent-length: 0\r\ndate: Tue, 24 Nov 2026 10:00:00 GMT\r\nretry-after: {value}\r\n\r\n"
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            head_of(&mut socket).await;
+            socket.write_all(head.as_bytes()).await.unwrap();
+        });
+        let server = Server::new(&url, None, None).unwrap();
+        let answer = server.get("metadata").await.unwrap();
+        answer.retry_after.map(|time| time.as_secs())
+    };
+    assert_eq!(told("120").await, Some(120));
+    // By the server's own clock, whatever ours says.
+    assert_eq!(told("Tue, 24 Nov 2026 10:02:00 GMT").await, Some(120));
+    assert_eq!(told("Tue, 24 Nov 2026 09:00:00 GMT").await, Some(0));
+    assert_eq!(told("soon").await, None);
+    assert_eq!(told("-1").await, None);
+    for too_long in ["18446744073709551615", "Sat, 24 Nov 2029 10:00:00 GMT"] {
+        assert_eq!(told(too_long).await, Some(24 * 60 * 60));
+    }
 }

@@ -82,11 +82,44 @@ fn a_slot_is_taken_with_an_appointment_and_in_no_other_way() {
     assert!(put_all(&a, &[&busy.replace("08:30", "09:30"), &mine]).is_err());
     assert!(put_all(&a, &[&slot("busy-unavailable"), &mine]).is_err());
     assert_eq!(put_all(&a, &[&busy, &mine]).unwrap().len(), 2);
-    // Taken: not again, and not given back by the patient.
+    // Taken: not again.
     let again = put_all(&a, &[&busy, &appointment("again", "a", "s1")]);
-    assert!(refusal(again.unwrap_err()).contains("book-slot"));
+    assert!(refusal(again.unwrap_err()).contains("status becomes"));
     assert!(put_all(&a, &[&slot("free"), &mine]).is_err());
     assert!(put(&clinic.of(Role::NURSE), &slot("free")).is_ok());
+}
+
+#[test]
+fn a_slot_is_given_back_with_the_appointment_that_had_it_and_by_nobody_else() {
+    let clinic = Clinic::filled();
+    let (a, free) = (clinic.a(), slot("free"));
+    let b = clinic.owner.acting_as(patient_actor("b"));
+    let (of_a, of_b) = (
+        appointment("of-a", "a", "s1"),
+        appointment("of-b", "b", "s1"),
+    );
+    let off = |text: &str| text.replace("booked", "cancelled");
+    put_all(&a, &[&slot("busy"), &of_a]).unwrap();
+    // Not alone, not with an Appointment that keeps it, that never had it, or that is another's.
+    let alone = refusal(put(&a, &free).unwrap_err());
+    assert!(alone.contains("give-slot-back"), "{alone}");
+    assert!(put_all(&a, &[&free, &of_a]).is_err());
+    assert!(put_all(&b, &[&free, &off(&of_b)]).is_err());
+    assert!(put_all(&b, &[&free, &off(&of_a)]).is_err());
+    assert!(put_all(&a, &[&free, &off(&of_a), &appointment("more", "a", "s1")]).is_err());
+    // Whoever only says that it is theirs does not give away what another has.
+    put(&b, &of_b).unwrap();
+    assert!(put_all(&b, &[&free, &off(&of_b)]).is_err());
+    put(&b, &off(&of_b)).unwrap();
+    // To another Slot, or off: in whichever order they stand.
+    let elsewhere = appointment("of-a", "a", "s2");
+    assert_eq!(put_all(&a, &[&elsewhere, &free]).unwrap().len(), 2);
+    put_all(&a, &[&slot("busy"), &of_a]).unwrap();
+    assert_eq!(put_all(&a, &[&free, &off(&of_a)]).unwrap().len(), 2);
+    assert!(
+        put_all(&a, &[&slot("busy"), &of_a]).is_ok(),
+        "and is free to be taken"
+    );
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! The command line.
 
+mod booking;
+
+pub(crate) use booking::{Book, Slots, Times};
+
 use clap::{Parser, Subcommand};
 use pocketchart_core::access::Person;
 use pocketchart_core::fhir::merge::{InvalidPath, Path, Side};
@@ -113,6 +117,10 @@ pub(crate) enum Command {
     },
     /// Send what waits to a FHIR server, then receive what is new
     Sync(Sync),
+    /// Free times, as the last sync left them here
+    Slots(Slots),
+    /// Ask for a visit, with a network or without one; see, move, join and call off visits
+    Book(Book),
     /// Measure the store on this computer, on synthetic patients and beside baselines; touches no vault of yours
     Bench,
     /// What is in the vault and what waits
@@ -467,4 +475,10 @@ pub(crate) struct Sync {
     /// Receive the records of this patient (and the directory) only
     #[arg(long, value_name = "ID", requires = "url")]
     pub(crate) patient: Option<String>,
+    /// Go on until Ctrl-C: sync now and then, and soon after each change that another command makes
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Seconds between two syncs
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "watch", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) every: u64,
 }

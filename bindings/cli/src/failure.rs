@@ -1,6 +1,7 @@
 //! Why a command failed, and the exit code that says so.
 
 use pocketchart_core::access::{AccessError, NotResolved};
+use pocketchart_core::care::booking::BookingError;
 use pocketchart_core::fhir::InvalidResource;
 use pocketchart_core::net::NetError;
 use pocketchart_core::session::Locked;
@@ -22,6 +23,8 @@ pub(crate) enum Failure {
     Access(AccessError),
     #[error(transparent)]
     Sync(#[from] SyncError),
+    #[error("{url}: {error}")]
+    SyncWith { url: String, error: SyncError },
     #[error(transparent)]
     Export(#[from] ExportError),
     #[error(transparent)]
@@ -52,6 +55,8 @@ pub(crate) enum Failure {
     BadSecret(String),
     #[error("the typed recovery code is not the one shown; nothing was made or changed. Try again")]
     CodeNotRepeated,
+    #[error("{0}")]
+    Visit(String),
     #[error("{0}")]
     Demo(String),
 }
@@ -86,7 +91,10 @@ impl Failure {
             Self::Access(AccessError::NotResolved(NotResolved::Refused(_))) => {
                 Some("  `pocketchart quarantine TYPE/ID`, with --discard or --again")
             }
-            Self::Sync(SyncError::Unauthorized) => Some(
+            Self::SyncWith {
+                error: SyncError::Unauthorized,
+                ..
+            } => Some(
                 "  at the hub: `pocketchart hub enrol`; here: `pocketchart join CODE`. What waits here goes out then",
             ),
             _ => None,
@@ -98,10 +106,18 @@ impl Failure {
             Self::Usage(_) | Self::Net(NetError::BadUrl | NetError::Insecure) => 2,
             Self::Locked(_) | Self::BadSecret(_) | Self::NoKeyring => 3,
             Self::Access(error) | Self::Export(ExportError::Access(error)) => of_access(error),
-            Self::Sync(SyncError::Access(error)) => of_access(error),
+            Self::Sync(SyncError::Access(error))
+            | Self::SyncWith {
+                error: SyncError::Access(error),
+                ..
+            } => of_access(error),
             Self::Join(JoinError::Access(error)) => of_access(error),
             Self::Net(error)
             | Self::Sync(SyncError::Net(error))
+            | Self::SyncWith {
+                error: SyncError::Net(error),
+                ..
+            }
             | Self::Join(JoinError::Net(error) | JoinError::Sync(SyncError::Net(error)))
                 if error.is_offline() =>
             {
@@ -117,6 +133,15 @@ impl From<AccessError> for Failure {
         match error {
             AccessError::Vault(VaultError::Gate(GateError::Unavailable)) => Self::NoKeyring,
             error => Self::Access(error),
+        }
+    }
+}
+
+impl From<BookingError> for Failure {
+    fn from(error: BookingError) -> Self {
+        match error {
+            BookingError::Access(error) => error.into(),
+            other => Self::Visit(other.to_string()),
         }
     }
 }

@@ -65,6 +65,8 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
             commands::transfer::export(global, ndjson, patient.as_deref())
         }
         Command::Sync(sync) => commands::sync::run(global, sync),
+        Command::Slots(slots) => commands::book::slots(global, slots),
+        Command::Book(book) => commands::book::book(global, book),
         Command::Bench => commands::bench::run(global),
         Command::Status => commands::status::run(global),
         Command::Conflicts { name } => commands::conflicts::list(global, name.as_deref()),

@@ -36,6 +36,7 @@ mod status;
 mod trail;
 mod transfer;
 mod upkeep;
+mod wishes;
 
 pub use actor::{Actor, Person, Role};
 pub use audit::{
@@ -61,11 +62,12 @@ pub use serve::Fetched;
 pub use signing::{device_id, fingerprint};
 pub use status::{Status, VaultCheck, Waiting};
 pub use transfer::Importing;
+pub use wishes::ToSign;
 
 /// Types of the store that a guard hands out and takes.
 pub use crate::store::{
     Accepted, Committed, CopyWay, Decide, Dropped, EditState, EditView, Going, Gone, HistoryState,
     Imported, Incoming, Known, Local, Origin, PeerId, PeerSettings, PeerState, Pending,
     Precondition, PullCursor, Pulled, Record, RecordName, Refused, Reindexed, Round, Saved,
-    SentKind, Standing, Stopped, StoreError, Stretch, Version,
+    SentKind, Standing, Stopped, StoreError, Stretch, Version, WishRow,
 };

@@ -44,6 +44,9 @@ pub enum NetError {
     /// The answer is not UTF-8.
     #[error("the server's answer is not UTF-8 text")]
     NotText,
+    /// A version, say, that holds what no header can carry.
+    #[error("what the server calls a version of a record cannot be sent back to it")]
+    Unsendable,
     /// A link leads to another server.
     #[error("the server linked to another server; the link was not followed")]
     ForeignLink,
@@ -62,6 +65,7 @@ impl NetError {
         match tls_cause(error) {
             Some(tls) => Self::of_tls(tls),
             None if error.is_timeout() => Self::TimedOut,
+            None if error.is_builder() => Self::Unsendable,
             None => Self::Offline,
         }
     }

@@ -201,16 +201,19 @@ fn date(headers: &HeaderMap, name: HeaderName) -> Option<Instant> {
     Instant::parse_http_date(text(headers, name)?)
 }
 
+/// Nobody is sent away for longer.
+const LONGEST_AWAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// In seconds, or as a date that the server's own clock is compared with.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = text(headers, header::RETRY_AFTER)?.trim();
     if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(LONGEST_AWAY));
     }
     let until = Instant::parse_http_date(value)?;
     let now = date(headers, header::DATE)?;
     let ms = u64::try_from(until.epoch_ms() - now.epoch_ms()).unwrap_or(0);
-    Some(Duration::from_millis(ms))
+    Some(Duration::from_millis(ms).min(LONGEST_AWAY))
 }
 
 pub(super) fn base_of(base: &str) -> Result<Url, NetError> {

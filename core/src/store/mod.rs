@@ -32,6 +32,7 @@ mod serve;
 mod transaction;
 mod used;
 mod view;
+mod wishes;
 
 pub use copy::CopyWay;
 pub(crate) use copy::{Target, with_side_files};
@@ -53,3 +54,4 @@ pub use reindex::Reindexed;
 pub use serve::{Committed, Precondition, Refused};
 pub(crate) use transaction::{Durability, Reader, Store, Tx};
 pub(crate) use view::{Limited, Patients, Sees, View};
+pub use wishes::WishRow;

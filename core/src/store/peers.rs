@@ -7,12 +7,18 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A server, by its number in this vault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct PeerId(pub(super) i64);
 
 impl PeerId {
     /// The first server; records made here belong to it. On the hub: the hub itself.
     pub const FIRST: Self = Self(1);
+
+    /// Its number.
+    pub(crate) fn number(self) -> i64 {
+        self.0
+    }
 }
 
 /// What is known about a server beside its URL.

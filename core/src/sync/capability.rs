@@ -14,18 +14,18 @@ pub struct Capability {
     pub stamps_at_commit: bool,
     /// Whether changes may carry their signed records, see [`marks::CHANGE_RECORD`].
     pub takes_change_records: bool,
-    /// Whether it tells what was deleted: `_history` of everything.
-    pub has_history: bool,
-    /// And the types whose `Type/_history` it has.
-    pub histories: Vec<ResourceType>,
-    /// Its clock, when it answered.
-    pub date: Option<Instant>,
     /// Whether a merged text may come with what its author signed, see [`marks::SIGNED_CONTENT`].
     pub takes_signed_content: bool,
     /// The types of which it compares versions: a write over a version that is not the newest is refused.
     pub compares_versions: Vec<ResourceType>,
     /// The types whose records it gives ids of its own.
     pub gives_ids: Vec<ResourceType>,
+    /// Whether it tells what was deleted: `_history` of everything.
+    pub has_history: bool,
+    /// And the types whose `Type/_history` it has.
+    pub histories: Vec<ResourceType>,
+    /// Its clock, when it answered.
+    pub date: Option<Instant>,
 }
 
 /// Asks `server` what it is. A mistyped address, or a server that is no FHIR R4 server, ends here.
@@ -129,8 +129,8 @@ struct Offered {
     #[serde(rename = "type", default)]
     kind: String,
     #[serde(default)]
-    interaction: Vec<Interaction>,
     versioning: Option<String>,
     #[serde(rename = "updateCreate", default)]
     update_create: Option<bool>,
+    interaction: Vec<Interaction>,
 }

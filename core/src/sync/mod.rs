@@ -6,18 +6,23 @@
 mod capability;
 mod hub;
 mod join;
+mod pace;
 mod plan;
 mod pull;
 mod push;
+mod read;
 #[cfg(test)]
 mod simulation;
 
 pub use capability::{Capability, probe};
 pub use join::{JoinError, Joined, join};
+pub use pace::{Pace, Went};
+pub(crate) use read::{read, take_found};
 
 use crate::access::{AccessError, BadPolicy, Guard, Missed, PeerId, Stopped};
 use crate::fhir::{Instant, ResourceType};
 use crate::net::{NetError, Server};
+use std::time::Duration;
 
 /// What a sync did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -117,6 +122,8 @@ pub enum SyncError {
         doing: &'static str,
         /// Issue codes of its OperationOutcome.
         codes: Option<String>,
+        /// When it wants to be asked again.
+        retry_after: Option<Duration>,
     },
     /// The server is busy.
     #[error("the server is busy ({status}) and wants to be asked again {}; nothing was lost, local changes wait", in_time(*wait))]
@@ -124,7 +131,7 @@ pub enum SyncError {
         /// 429 or 503.
         status: u16,
         /// How long to leave it alone, from now.
-        wait: std::time::Duration,
+        wait: Duration,
         /// And until when.
         until: Instant,
     },
@@ -136,6 +143,17 @@ pub enum SyncError {
         /// What is wrong.
         what: &'static str,
     },
+}
+
+impl SyncError {
+    /// How long the server wants to be left alone, where it says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Server { retry_after, .. } => *retry_after,
+            Self::Busy { wait, .. } => Some(*wait),
+            _ => None,
+        }
+    }
 }
 
 /// One sync of a vault with a server.
@@ -159,6 +177,21 @@ impl SyncRun<'_> {
     /// [`SyncError`]; what was done until then stays done.
     pub async fn run(&self) -> Result<Report, SyncError> {
         let _turn = self.guard.sync_turn().await;
+        let done = self.run_in_turn().await;
+        if let Err(SyncError::Server {
+            retry_after: Some(time),
+            ..
+        }) = &done
+        {
+            let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+            let until = self.guard.now().epoch_ms().saturating_add(ms);
+            self.guard
+                .note_peer_state(self.peer, |state| state.not_before_ms = Some(until))?;
+        }
+        done
+    }
+
+    async fn run_in_turn(&self) -> Result<Report, SyncError> {
         let capability = probe(self.server).await?;
         let mut report = Report::default();
         let hub = match capability.takes_change_records {
@@ -190,13 +223,14 @@ impl SyncRun<'_> {
         let (group, now_ms) = (self.server.group(), self.guard.now().epoch_ms());
         self.guard.note_peer_state(self.peer, |state| {
             state.group = group;
+            state.not_before_ms = None;
             state.last_sync_ms = Some(now_ms);
         })?;
         faults.into_first().map_or(Ok(()), Err)
     }
 }
 
-fn in_time(wait: std::time::Duration) -> String {
+fn in_time(wait: Duration) -> String {
     match wait.as_secs() {
         seconds @ 0..120 => format!("in {seconds} seconds"),
         seconds => format!("in {} minutes", seconds.div_ceil(60)),
@@ -204,13 +238,14 @@ fn in_time(wait: std::time::Duration) -> String {
 }
 
 /// Turns an answer that is about no single record into an error.
-fn failed(answer: &crate::net::Answer, doing: &'static str) -> SyncError {
+pub(crate) fn failed(answer: &crate::net::Answer, doing: &'static str) -> SyncError {
     match answer.status {
         401 => SyncError::Unauthorized,
         status => SyncError::Server {
             status,
             doing,
             codes: crate::fhir::outcome::codes(&answer.text),
+            retry_after: answer.retry_after,
         },
     }
 }

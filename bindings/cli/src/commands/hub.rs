@@ -1,5 +1,6 @@
 //! `hub`: the vault as a FHIR server, until it is told to stop.
 
+use super::stop::told_to_stop;
 use super::{open, runtime, tidy};
 use crate::args::{self, Global, Log};
 use crate::failure::Failure;
@@ -48,20 +49,4 @@ pub(crate) fn run(global: &Global, asked: &args::Hub) -> Result<ExitCode, Failur
     guard.lock()?;
     served?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Ctrl-C, or the signal that service managers send.
-async fn told_to_stop() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

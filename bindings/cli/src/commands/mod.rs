@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod bench;
+pub(crate) mod book;
 pub(crate) mod conflicts;
 mod export_to;
 pub(crate) mod hub;
@@ -15,23 +16,27 @@ pub(crate) mod quarantine;
 pub(crate) mod record;
 mod rekey;
 pub(crate) mod search;
+mod servers;
 pub(crate) mod show;
 pub(crate) mod status;
+mod stop;
 pub(crate) mod sync;
 mod table;
 pub(crate) mod transfer;
 pub(crate) mod vault;
+pub(crate) mod watch;
 
 use crate::args::Global;
 use crate::failure::Failure;
 use crate::gate::DesktopGate;
 use crate::output;
 use crate::secrets;
-use pocketchart_core::access::{AccessError, Guard, Opening};
+use pocketchart_core::access::{AccessError, Guard, Opening, Person};
 use pocketchart_core::clock::SystemClock;
 use pocketchart_core::session::{IdleTimes, Session};
-use pocketchart_core::vault::{VaultError, With, exists, wipe_was_interrupted};
+use pocketchart_core::vault::{Secret, VaultError, With, exists, wipe_was_interrupted};
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Opens the vault, warns where something is missing from it, runs `work`, and locks.
@@ -59,20 +64,11 @@ const OPEN_BY_KEYRING: With<'static> = With::Gate {
 
 /// Opens the vault for as long as the process runs.
 fn open(global: &Global) -> Result<Guard, Failure> {
-    let home = secrets::home(global)?;
-    // Said before anybody types a secret for it.
-    if !exists(&home).map_err(AccessError::from)? && !wipe_was_interrupted(&home) {
-        return Err(AccessError::from(VaultError::Missing { home }).into());
-    }
-    let person = person::chosen(global, &home)?;
-    let secret = secrets::to_unlock(global, &person)?;
-    let gate = DesktopGate::of_platform();
-    let opening = Opening {
-        person: &person,
-        with: secret.as_ref().map_or(OPEN_BY_KEYRING, With::Secret),
-        gate: Some(&gate),
-    };
-    let guard = waited_for(Guard::unlock_with(&home, &opening, Arc::new(SystemClock)))??;
+    ready(global, Opener::ask(global)?.open()?)
+}
+
+/// Says what is wrong with an open vault, and brings it up to date.
+fn ready(global: &Global, guard: Guard) -> Result<Guard, Failure> {
     if let Some(lost) = guard.lost_changes()? {
         eprintln!(
             "pocketchart: warning: {lost}. `pocketchart vault check --accept-loss` ends this warning"
@@ -88,6 +84,44 @@ fn open(global: &Global) -> Result<Guard, Failure> {
         bar.finish_and_clear();
     }
     Ok(guard)
+}
+
+/// What opens the vault, more than once if need be. The secret is in memory for as long.
+struct Opener {
+    home: PathBuf,
+    person: Person,
+    secret: Option<Secret>,
+}
+
+impl Opener {
+    /// Asks whoever is there for the secret.
+    fn ask(global: &Global) -> Result<Self, Failure> {
+        let home = secrets::home(global)?;
+        // Said before anybody types a secret for it.
+        if !exists(&home).map_err(AccessError::from)? && !wipe_was_interrupted(&home) {
+            return Err(AccessError::from(VaultError::Missing { home }).into());
+        }
+        let person = person::chosen(global, &home)?;
+        let secret = secrets::to_unlock(global, &person)?;
+        Ok(Self {
+            home,
+            person,
+            secret,
+        })
+    }
+
+    fn open(&self) -> Result<Guard, Failure> {
+        let gate = DesktopGate::of_platform();
+        let opening = Opening {
+            person: &self.person,
+            with: self.secret.as_ref().map_or(OPEN_BY_KEYRING, With::Secret),
+            gate: Some(&gate),
+        };
+        let clock = Arc::new(SystemClock);
+        Ok(waited_for(Guard::unlock_with(
+            &self.home, &opening, clock,
+        ))??)
+    }
 }
 
 /// Packs what came in tighter. It can stop at any time, so that nobody has to wait for it.

@@ -31,10 +31,11 @@ pub(crate) fn run(
     };
     with_session(global, |session| {
         let guard = session.guard()?;
-        Ok(match again {
-            true => guard.send_again(&name)?,
-            false => guard.discard_refused(&name)?,
-        })
+        let done = match again {
+            true => guard.send_again(&name),
+            false => guard.discard_refused(&name),
+        };
+        done.map_err(Failure::from)
     })?;
     say(
         global,

@@ -1,5 +1,7 @@
 //! `status`: what is in the vault and what waits.
 
+use super::book::{self, Waits};
+use super::servers::Servers;
 use super::sync::{WAITS_FOR_A_PERSON, needs_a_person};
 use super::with_session;
 use crate::args::Global;
@@ -10,9 +12,20 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 
 pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
-    let status = with_session(global, |session| Ok(session.guard()?.status()?))?;
-    result(global, &words(&status), &object(&status));
-    let for_a_person = status.waiting.iter().any(needs_a_person);
+    let (status, servers, visits) = with_session(global, |session| {
+        let guard = session.guard()?;
+        Ok((
+            guard.status()?,
+            Servers::of(&guard)?,
+            book::waiting(&guard)?,
+        ))
+    })?;
+    let mut told = object(&status);
+    servers.add_to(&mut told);
+    told["visits"] =
+        json!({ "waiting": visits.by_themselves, "for_a_person": visits.for_a_person });
+    result(global, &words(&status, &servers, &visits), &told);
+    let for_a_person = status.waiting.iter().any(needs_a_person) || visits.for_a_person > 0;
     let lost = status.lost.is_some() || status.missed.is_some();
     Ok(match (for_a_person, lost) {
         (true, _) => ExitCode::from(WAITS_FOR_A_PERSON),
@@ -21,7 +34,7 @@ pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
     })
 }
 
-fn words(status: &Status) -> String {
+fn words(status: &Status, servers: &Servers, visits: &Waits) -> String {
     let total: u64 = status.counts.iter().map(|(_, n)| n).sum();
     let mut lines = vec![format!(
         "{} (revision {})",
@@ -31,13 +44,11 @@ fn words(status: &Status) -> String {
     for (kind, n) in &status.counts {
         lines.push(format!("  {:>9}  {kind}", grouped(*n)));
     }
-    match &status.servers[..] {
-        [] => lines.push("No server yet: `pocketchart join CODE` joins a hub, `pocketchart sync https://...` names any.".into()),
-        servers => lines.push(format!("Syncs with {}", servers.join(", "))),
-    }
-    if status.waiting.is_empty() && status.waiting_unseen == 0 {
+    lines.extend(servers.lines());
+    let no_records = status.waiting.is_empty() && status.waiting_unseen == 0;
+    if no_records && visits.by_themselves + visits.for_a_person == 0 {
         lines.push("Nothing waits to be sent.".into());
-    } else {
+    } else if !no_records {
         let n = u64::try_from(status.waiting.len()).unwrap_or(u64::MAX);
         let n = n.saturating_add(status.waiting_unseen);
         lines.push(format!(
@@ -61,6 +72,19 @@ fn words(status: &Status) -> String {
         ));
     }
     lines.extend(super::learned::lines(status));
+    for (n, what) in [
+        (visits.by_themselves, "for the next sync"),
+        (visits.for_a_person, "for you"),
+    ] {
+        if n > 0 {
+            let verb = if n == 1 { "waits" } else { "wait" };
+            lines.push(format!(
+                "{} {verb} {what} (`pocketchart book --list`)",
+                count(n, "visit")
+            ));
+        }
+    }
+    lines.extend(servers.accepted_lines());
     lines.extend(status.lost.map(|lost| format!("WARNING: {lost}")));
     lines.extend(status.missed.map(|missed| format!("WARNING: {missed}")));
     lines.join("\n")

@@ -1,10 +1,11 @@
 //! `sync`: both directions, with one server or with all that are known.
 
-use super::{runtime, with_session};
+use super::{book, runtime, with_session};
 use crate::args::{Global, Sync};
 use crate::failure::Failure;
 use crate::output::{SyncProgress, count, say};
 use pocketchart_core::access::{EditState, Guard, PeerId, PeerSettings, Waiting};
+use pocketchart_core::care::booking::BookingReport;
 use pocketchart_core::fhir::ResourceId;
 use pocketchart_core::net::Server;
 use pocketchart_core::sync::{Report, SyncError, SyncRun, probe};
@@ -17,27 +18,41 @@ use tokio::runtime::Runtime;
 pub(crate) const WAITS_FOR_A_PERSON: u8 = 4;
 
 pub(crate) fn run(global: &Global, args: &Sync) -> Result<ExitCode, Failure> {
+    if args.watch {
+        return super::watch::run(global, args);
+    }
     let runtime = runtime()?;
     with_session(global, |session| {
         let guard = session.guard()?;
         let mut skipped = 0;
         match &args.url {
-            Some(url) => skipped += sync_named(global, &runtime, &guard, url, args)?,
-            None => {
-                let servers = guard.peers()?;
-                if servers.is_empty() {
-                    let text = "no server is known yet: join a hub with `pocketchart join CODE`, or name a server, as in `pocketchart sync https://...`";
-                    return Err(Failure::Usage(text.into()));
+            Some(url) => {
+                let (peer, known) = named(&runtime, &guard, url, args)?;
+                let synced = runtime.block_on(peer.sync(global, &guard));
+                if matches!(&synced, Err(SyncError::Unauthorized)) {
+                    restore(&guard, &peer, known)?;
                 }
+                let synced = synced.map_err(peer.failed())?;
+                skipped += synced.for_a_person();
+                peer.tell(global, &synced);
+                super::tidy(&guard)?;
+            }
+            None => {
+                let servers = all(&guard)?;
                 let several = servers.len() > 1;
                 // One that fails does not keep the others waiting.
                 let mut failure = None;
-                for (peer, url, settings) in servers {
-                    match sync_with(global, &runtime, &guard, peer, &url, &settings) {
-                        Ok(n) => skipped += n,
+                for peer in servers {
+                    match runtime.block_on(peer.sync(global, &guard)) {
+                        Ok(synced) => {
+                            skipped += synced.for_a_person();
+                            peer.tell(global, &synced);
+                            super::tidy(&guard)?;
+                        }
                         Err(error) => {
+                            let error = peer.failed()(error);
                             if several {
-                                eprintln!("pocketchart: {url}: {error}");
+                                eprintln!("pocketchart: {error}");
                             }
                             failure = failure.or(Some(error));
                         }
@@ -50,6 +65,39 @@ pub(crate) fn run(global: &Global, args: &Sync) -> Result<ExitCode, Failure> {
         }
         conclude(&guard, skipped)
     })
+}
+
+/// What a sync did.
+pub(super) struct Synced {
+    pub(super) records: Report,
+    pub(super) visits: BookingReport,
+}
+
+impl Synced {
+    /// Records that could not be taken, and visits that a person has to look at.
+    fn for_a_person(&self) -> u64 {
+        self.records.skipped + u64::from(self.visits.needs_a_person())
+    }
+}
+
+/// A server that is known here.
+pub(super) struct Peer {
+    pub(super) id: PeerId,
+    pub(super) url: String,
+    settings: PeerSettings,
+}
+
+/// All servers that are known here; none is an error.
+pub(super) fn all(guard: &Guard) -> Result<Vec<Peer>, Failure> {
+    let known = guard.peers()?;
+    if known.is_empty() {
+        let text = "no server is known yet: join a hub with `pocketchart join CODE`, or name a server, as in `pocketchart sync https://...`";
+        return Err(Failure::Usage(text.into()));
+    }
+    let known = known.into_iter();
+    Ok(known
+        .map(|(id, url, settings)| Peer { id, url, settings })
+        .collect())
 }
 
 /// No further sync alone sends it: somebody has to decide, or to approve its author at the hub.
@@ -88,15 +136,13 @@ fn conclude(guard: &Guard, skipped: u64) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Syncs with the server a person named. It is remembered once it has answered as a FHIR server, and what was known of
-/// it comes back when it does not take the new token.
-fn sync_named(
-    global: &Global,
+/// The server a person named, and how it was known before. It is remembered once it has answered as a FHIR server.
+pub(super) fn named(
     runtime: &Runtime,
     guard: &Guard,
     url: &str,
     args: &Sync,
-) -> Result<u64, Failure> {
+) -> Result<(Peer, Option<PeerSettings>), Failure> {
     let url = Server::new(url, None, None)?.url().to_owned();
     let known = guard
         .peers()?
@@ -122,43 +168,67 @@ fn sync_named(
         settings.patient = Some(id.to_string());
     }
     let server = Server::new(&url, settings.ca_pem.as_deref(), settings.token.as_deref())?;
-    runtime.block_on(probe(&server))?;
-    let peer = guard.remember_peer(&url, &settings)?;
-    let synced = sync_with(global, runtime, guard, peer, &url, &settings);
-    if let (Err(Failure::Sync(SyncError::Unauthorized)), Some(known)) = (&synced, known) {
-        guard.remember_peer(&url, &known)?;
+    // One that was met before may be away just now.
+    if known.as_ref() != Some(&settings) {
+        let asked = runtime.block_on(probe(&server));
+        asked.map_err(|error| Failure::SyncWith {
+            url: url.clone(),
+            error,
+        })?;
     }
-    synced
+    let id = guard.remember_peer(&url, &settings)?;
+    Ok((Peer { id, url, settings }, known))
 }
 
-/// One sync; answers with the number of records that could not be taken.
-fn sync_with(
-    global: &Global,
-    runtime: &Runtime,
+/// What was known of a server comes back when it does not take the new token.
+pub(super) fn restore(
     guard: &Guard,
-    peer: PeerId,
-    url: &str,
-    settings: &PeerSettings,
-) -> Result<u64, Failure> {
-    let server = Server::new(url, settings.ca_pem.as_deref(), settings.token.as_deref())?;
-    let bars = SyncProgress::new(global);
-    let show = |progress| bars.show(progress);
-    let patient = settings.patient.as_deref();
-    let run = SyncRun {
-        guard,
-        server: &server,
-        peer,
-        patient,
-        progress: &show,
-    };
-    let report = runtime.block_on(run.run())?;
-    drop(bars);
-    tell(global, url, &report);
-    super::tidy(guard)?;
-    Ok(report.skipped)
+    peer: &Peer,
+    known: Option<PeerSettings>,
+) -> Result<(), Failure> {
+    if let Some(known) = known {
+        guard.remember_peer(&peer.url, &known)?;
+    }
+    Ok(())
 }
 
-fn tell(global: &Global, url: &str, report: &Report) {
+impl Peer {
+    /// One sync. Visits first: others may want the same times. Those of patients whom only the sync brings go behind it.
+    pub(super) async fn sync(&self, global: &Global, guard: &Guard) -> Result<Synced, SyncError> {
+        let (ca, token) = (&self.settings.ca_pem, &self.settings.token);
+        let server = Server::new(&self.url, ca.as_deref(), token.as_deref())?;
+        let bars = SyncProgress::new(global);
+        let show = |progress| bars.show(progress);
+        let run = SyncRun {
+            guard,
+            server: &server,
+            peer: self.id,
+            patient: self.settings.patient.as_deref(),
+            progress: &show,
+        };
+        let mut visits = book::round(guard, &server, self.id).await?;
+        let records = run.run().await?;
+        if visits.waiting > 0 {
+            visits = visits.then(book::round(guard, &server, self.id).await?);
+        }
+        Ok(Synced { records, visits })
+    }
+
+    /// Says where it failed.
+    pub(super) fn failed(&self) -> impl Fn(SyncError) -> Failure {
+        |error| Failure::SyncWith {
+            url: self.url.clone(),
+            error,
+        }
+    }
+
+    /// Says what a sync did.
+    pub(super) fn tell(&self, global: &Global, synced: &Synced) {
+        tell(global, &self.url, &synced.records, &synced.visits);
+    }
+}
+
+fn tell(global: &Global, url: &str, report: &Report, visits: &BookingReport) {
     let object = json!({
         "server": url,
         "sent": report.sent,
@@ -179,6 +249,7 @@ fn tell(global: &Global, url: &str, report: &Report) {
         "policy_refused": report.policy.as_ref().and_then(|policy| policy.as_ref().err()).map(ToString::to_string),
         "older_than_anchor": report.missed,
         "anchored": report.anchored,
+        "visits": book::report_object(visits),
     });
     let mut words = format!(
         "{url}: sent {}, received {}",
@@ -213,6 +284,9 @@ fn tell(global: &Global, url: &str, report: &Report) {
         if n > 0 {
             words += &format!("\n  {} {what}", count(n, "record"));
         }
+    }
+    if let Some(told) = book::told(visits) {
+        words += &format!("\n  {told}");
     }
     if report.restored {
         words += "\n  WARNING: the server has gone back to older versions; newer ones that are here are kept as conflicts";

@@ -4,7 +4,7 @@ use super::device;
 use super::story::failed;
 use crate::failure::Failure;
 use pocketchart_core::access::people::{EnrolmentCode, Grant};
-use pocketchart_core::access::{AccessError, AuditEntry, AuditKind, Guard, Role, TrailFilter};
+use pocketchart_core::access::{AccessError, Guard, Role};
 use pocketchart_core::fhir::Resource;
 use pocketchart_core::fhir::bundle::Writer;
 use pocketchart_core::net::Server;
@@ -70,10 +70,13 @@ impl Clinic {
     }
 
     /// What the operator does on the hub's own machine.
-    async fn operate(&self, path: &str, body: Value) -> Result<Value, Failure> {
+    async fn operate(&self, path: &str, body: Option<Value>) -> Result<Value, Failure> {
         let url = self.url.replace("/fhir", "/operator");
         let operator = Server::new(&url, Some(&self.ca_pem), Some(&self.token))?;
-        let answer = operator.post(path, body.to_string()).await?;
+        let answer = match body {
+            Some(body) => operator.post(path, body.to_string()).await?,
+            None => operator.get(path).await?,
+        };
         if answer.status != 200 {
             return Err(failed("the hub did not do what its operator asked"));
         }
@@ -82,40 +85,45 @@ impl Clinic {
 
     /// A code for a device.
     pub(super) async fn enrol(&self, grant: &Grant) -> Result<EnrolmentCode, Failure> {
-        let answer = self.operate("enrol", json!(grant)).await?;
+        let answer = self.operate("enrol", Some(json!(grant))).await?;
         let code = answer["code"].as_str().unwrap_or_default();
         EnrolmentCode::parse(code).map_err(|e| failed(&e.to_string()))
     }
 
     /// Lets the device with this fingerprint in.
     pub(super) async fn approve(&self, fingerprint: &str) -> Result<(), Failure> {
-        self.operate("approve", json!({ "id": fingerprint }))
+        self.operate("approve", Some(json!({ "id": fingerprint })))
             .await?;
         Ok(())
     }
 
-    /// The device through which somebody in this role wrote last, as the hub's audit trail has it.
-    pub(super) fn device_of_last_write(
+    /// Lets in whoever waits on an approved device, each in the role of this list.
+    pub(super) async fn approve_staff(&self, staff: &[(&str, Role)]) -> Result<(), Failure> {
+        let people = self.operate("people", None).await?;
+        for member in people["members"].as_array().into_iter().flatten() {
+            let known = staff.iter().find(|(id, _)| member["person"] == *id);
+            if let Some((_, role)) = known.filter(|_| member["state"] == "waiting") {
+                let approval = json!({ "id": member["id"], "role": role });
+                self.operate("approve", Some(approval)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody at the clinic changes a record on the hub.
+    pub(super) async fn change(
         &self,
-        person: &str,
-        role: &Role,
-    ) -> Result<Option<String>, Failure> {
-        let mut filter = TrailFilter {
-            kinds: vec![AuditKind::Written],
-            limit: 100,
-            ..TrailFilter::default()
-        };
-        loop {
-            let page = self.guard.trail(&filter)?;
-            let mut entries = page.entries.into_iter().map(|(_, entry)| entry);
-            let is_it = |entry: &AuditEntry| entry.person == person && entry.role == role.name();
-            if let Some(entry) = entries.find(is_it) {
-                return Ok(entry.device);
-            }
-            if page.next.is_none() {
-                return Ok(None);
-            }
-            filter.before = page.next;
+        record: &str,
+        begin: &str,
+        value: &str,
+    ) -> Result<(), Failure> {
+        let client = self.client()?;
+        let now = client.get(record).await?;
+        let text = device::with_value(&now.text, begin, value)?;
+        let answer = client.put(record, &text, now.version.as_deref()).await?;
+        match answer.status {
+            200 => Ok(()),
+            status => Err(failed(&format!("the hub answered {status} to a change"))),
         }
     }
 
@@ -144,6 +152,32 @@ impl Clinic {
             transactions += 1;
         }
         Ok(transactions)
+    }
+
+    /// Another patient takes this time at the front desk: Slot and Appointment, or neither.
+    pub(super) async fn book(&self, slot: &str, patient: &str) -> Result<(), Failure> {
+        let client = self.client()?;
+        let name = format!("Slot/{slot}");
+        let now = client.get(&name).await?;
+        let busy = device::with_value(&now.text, "\"status\":\"", "busy")?;
+        let appointment = json!({
+            "resourceType": "Appointment",
+            "id": "demo-front-desk",
+            "status": "booked",
+            "slot": [{ "reference": name }],
+            "participant": [
+                { "actor": { "reference": format!("Patient/{patient}") }, "status": "accepted" },
+            ],
+        });
+        let mut bundle = Writer::new("transaction", &[]);
+        bundle.put(&name, &busy, now.version.as_deref(), false);
+        let booked = "Appointment/demo-front-desk";
+        bundle.put(booked, &appointment.to_string(), None, true);
+        let answer = client.transaction(bundle.finish()).await?;
+        match answer.status {
+            200 => Ok(()),
+            status => Err(failed(&format!("the hub answered {status} to a booking"))),
+        }
     }
 
     /// Stops the hub: nothing listens any more.

@@ -5,6 +5,7 @@ use super::story::failed;
 use crate::failure::Failure;
 use pocketchart_core::access::people::Grant;
 use pocketchart_core::access::{AccessError, Guard, Opening, PeerId, Person, Role, Saved};
+use pocketchart_core::care::booking::{BookingReport, BookingRun};
 use pocketchart_core::clock::SystemClock;
 use pocketchart_core::crypto::SecretText;
 use pocketchart_core::crypto::passphrase_hash::DEFAULT_COST;
@@ -20,6 +21,14 @@ use std::sync::Arc;
 
 /// The nurse on the tablet.
 pub(super) const NURSE: &str = "nurse-1";
+/// And the physician.
+pub(super) const PHYSICIAN: &str = "physician-1";
+
+/// What a sync did.
+pub(super) struct Synced {
+    pub(super) records: Report,
+    pub(super) visits: BookingReport,
+}
 
 /// One device.
 pub(super) struct Device {
@@ -49,29 +58,33 @@ impl Device {
         Self::join(home, guard, clinic, &grant, Some(patient)).await
     }
 
-    /// A shared tablet with a nurse on it.
+    /// A shared tablet with a nurse and a physician on it, each with a passphrase of their own.
     pub(super) async fn tablet(folder: &Path, clinic: &Clinic) -> Result<Self, Failure> {
         let home = folder.join("tablet");
         let guard = create_vault(folder, &home)?;
-        let nurse = NewSlot {
-            label: "Nurse".into(),
-            secret: NewSecret::Passphrase {
-                text: nurses_passphrase(folder)?,
-                cost: DEFAULT_COST,
-                evaluate: false,
-            },
-        };
-        guard
-            .add_person(&Person::new(NURSE), &Role::NURSE, nurse, None)
-            .await?;
+        let staff = [(NURSE, Role::NURSE), (PHYSICIAN, Role::PHYSICIAN)];
+        for (person, role) in &staff {
+            let person = Person::new(*person);
+            let slot = NewSlot {
+                label: role.to_string(),
+                secret: NewSecret::Passphrase {
+                    text: passphrase_of(folder, &person)?,
+                    cost: DEFAULT_COST,
+                    evaluate: false,
+                },
+            };
+            guard.add_person(&person, role, slot, None).await?;
+        }
         let grant = Grant {
             name: "tablet".into(),
             patient: None,
             facility: Some("clinic".into()),
-            person: Some(NURSE.into()),
-            role: Some(Role::NURSE),
+            person: None,
+            role: None,
         };
-        Self::join(home, guard, clinic, &grant, None).await
+        let tablet = Self::join(home, guard, clinic, &grant, None).await?;
+        clinic.approve_staff(&staff).await?;
+        Ok(tablet)
     }
 
     /// Presents a code, is approved by its fingerprint, and gets a token of its own.
@@ -106,13 +119,10 @@ impl Device {
         })
     }
 
-    /// The tablet in the nurse's hands, or back in its keeper's.
+    /// The tablet in the hands of one of the staff, or back in its keeper's.
     pub(super) async fn hand_to(&self, person: &Person) -> Result<(), Failure> {
         let folder = self.home.parent().unwrap_or(&self.home);
-        let secret = Secret::Passphrase(match *person == Person::owner() {
-            true => owners_passphrase(folder)?,
-            false => nurses_passphrase(folder)?,
-        });
+        let secret = Secret::Passphrase(passphrase_of(folder, person)?);
         let opening = Opening {
             person,
             with: With::Secret(&secret),
@@ -126,16 +136,25 @@ impl Device {
         Ok(self.session.guard()?)
     }
 
-    pub(super) async fn sync(&self) -> Result<Report, Failure> {
+    /// Asks for visits, then syncs, as the command `sync` does.
+    pub(super) async fn sync(&self) -> Result<Synced, Failure> {
         let guard = self.guard()?;
+        let (server, peer) = (&self.server, self.peer);
+        let visits = BookingRun {
+            guard: &guard,
+            server,
+            peer,
+        };
+        let visits = visits.run().await?;
         let run = SyncRun {
             guard: &guard,
-            server: &self.server,
-            peer: self.peer,
+            server,
+            peer,
             patient: self.patient,
             progress: &|_| {},
         };
-        Ok(run.run().await?)
+        let records = run.run().await?;
+        Ok(Synced { records, visits })
     }
 
     /// Changed records the hub has not acknowledged.
@@ -143,20 +162,9 @@ impl Device {
         Ok(self.guard()?.status()?.waiting.len())
     }
 
-    /// Puts another number in place of the patient's phone number, and touches nothing else.
-    pub(super) fn change_phone_number(&self, patient: &str, number: &str) -> Result<(), Failure> {
-        let name = format!("Patient/{patient}");
-        let text = self.text(&name)?;
-        let begin = "\"telecom\":[{\"system\":\"phone\",\"value\":\"";
-        let at = text
-            .find(begin)
-            .ok_or_else(|| failed("the patient has no phone number"))?
-            + begin.len();
-        let end = text[at..]
-            .find('"')
-            .ok_or_else(|| failed("the patient's phone number has no end"))?
-            + at;
-        self.put(&format!("{}{number}{}", &text[..at], &text[end..]))
+    /// Puts another value behind `begin` in a record, and touches nothing else.
+    pub(super) fn change(&self, record: &str, begin: &str, value: &str) -> Result<(), Failure> {
+        self.put(&with_value(&self.text(record)?, begin, value)?)
     }
 
     /// Records a new blood pressure.
@@ -189,7 +197,7 @@ impl Device {
     /// Opens the vault again after [`Device::close`].
     pub(super) fn reopen(&mut self) -> Result<(), Failure> {
         let folder = self.home.parent().unwrap_or(&self.home);
-        let secret = Secret::Passphrase(owners_passphrase(folder)?);
+        let secret = Secret::Passphrase(passphrase_of(folder, &Person::owner())?);
         self.session = session(Guard::unlock(&self.home, &secret, Arc::new(SystemClock))?);
         Ok(())
     }
@@ -204,7 +212,8 @@ impl Device {
         Ok(self.session.lock()?)
     }
 
-    fn text(&self, name: &str) -> Result<String, Failure> {
+    /// A record as it stands here.
+    pub(super) fn text(&self, name: &str) -> Result<String, Failure> {
         let name = Reference::parse(name).map_err(|e| failed(&e.to_string()))?;
         let record = self.guard()?.get(&name)?;
         Ok(record
@@ -235,23 +244,34 @@ pub(crate) fn create_vault(folder: &Path, home: &Path) -> Result<Guard, Failure>
     }
     Guard::create(
         home,
-        owners_passphrase(folder)?,
+        passphrase_of(folder, &Person::owner())?,
         DEFAULT_COST,
         Arc::new(SystemClock),
         |_| Ok::<_, Failure>(()),
     )
 }
 
-fn owners_passphrase(folder: &Path) -> Result<SecretText, Failure> {
+/// The passphrase in the file is the owner's; each of the others has it with the own name behind it.
+fn passphrase_of(folder: &Path, person: &Person) -> Result<SecretText, Failure> {
     let file = passphrase_file(folder);
-    let text = fs::read_to_string(&file).map_err(Failure::file("reading", &file))?;
+    let mut text = fs::read_to_string(&file).map_err(Failure::file("reading", &file))?;
+    if *person != Person::owner() {
+        text = format!("{text} {person}");
+    }
     Ok(SecretText::new(text))
 }
 
-/// Another one, for the nurse: the owner's, turned round.
-fn nurses_passphrase(folder: &Path) -> Result<SecretText, Failure> {
-    let turned = owners_passphrase(folder)?.expose().chars().rev().collect();
-    Ok(SecretText::new(turned))
+/// Where a patient's phone number begins.
+pub(super) const PHONE: &str = "\"telecom\":[{\"system\":\"phone\",\"value\":\"";
+/// And the postal code.
+pub(super) const POSTAL_CODE: &str = "\"postalCode\":\"";
+
+/// `text` with another value behind `begin`.
+pub(super) fn with_value(text: &str, begin: &str, value: &str) -> Result<String, Failure> {
+    let missing = || failed("a record lacks what is to be changed");
+    let at = text.find(begin).ok_or_else(missing)? + begin.len();
+    let end = text[at..].find('"').ok_or_else(missing)? + at;
+    Ok(format!("{}{value}{}", &text[..at], &text[end..]))
 }
 
 /// Where the demo's passphrase is.

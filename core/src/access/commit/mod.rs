@@ -88,7 +88,7 @@ impl Guard {
                     names: HashSet::new(),
                     links: HashMap::new(),
                     follower: Follower::default(),
-                    appointments: Vec::new(),
+                    visits: Vec::new(),
                     at: 0,
                 };
                 let ran = commit.run();

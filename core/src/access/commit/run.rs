@@ -3,7 +3,7 @@
 use super::{Act, Asked, Match, Raw, Unfit, Write};
 use crate::access::authorship::{self, Author};
 use crate::access::concerned;
-use crate::access::policy::{Action, Judged, Wish, books};
+use crate::access::policy::{Action, Judged, Visit, Wish};
 use crate::access::{AccessError, Actor, Guard};
 use crate::fhir::links::{Follower, Target, is_urn, with_id};
 use crate::fhir::patch::Patch;
@@ -41,8 +41,8 @@ pub(super) struct Commit<'r, 't, 'c, 'a> {
     /// What entries call each other, and what that leads to.
     pub(super) links: HashMap<String, Reference>,
     pub(super) follower: Follower,
-    /// Texts of the Appointments that are written: a Slot may only be taken together with one.
-    pub(super) appointments: Vec<String>,
+    /// The Appointments that are written: a Slot may only be taken, or given back, together with one.
+    pub(super) visits: Vec<Visit>,
     /// The write that is looked at.
     pub(super) at: usize,
 }
@@ -228,7 +228,12 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 && name.kind.name() == "Appointment"
             {
                 let (text, _) = self.linked(at, Cow::Borrowed(text.as_ref()));
-                self.appointments.push(text.into_owned());
+                let visit = Visit {
+                    name: name.clone(),
+                    old: self.standing(name)?,
+                    new: Some(text.into_owned()),
+                };
+                self.visits.push(visit);
             }
         }
         let mut asking = Vec::new();
@@ -252,6 +257,13 @@ impl<'t> Commit<'_, 't, '_, '_> {
                 let resource = Resource::parse_text(&text)?;
                 strict::check(&text)?;
                 let old = this.standing(resource.name())?;
+                // Whoever sees the record is told first that it changed meanwhile: judged as it stands, they would seem to
+                // take back what others wrote.
+                if let Some(old) = &old
+                    && this.is_seen_by_all(at, resource.name(), old)?
+                {
+                    this.tx.serve_check(resource.name(), &write.condition)??;
+                }
                 // What a conditional reference leads to decides whose record it is: then it is judged once that is known.
                 if !asks {
                     this.judge(at, resource.name(), old.as_deref(), Some(&resource))?;
@@ -292,6 +304,23 @@ impl<'t> Commit<'_, 't, '_, '_> {
         }
     }
 
+    /// Whether the caller, and everyone who had a part in the write, may read what stands there.
+    fn is_seen_by_all(&self, at: usize, name: &Reference, old: &str) -> Result<bool, AccessError> {
+        if self.guard.hides(name, old)? {
+            return Ok(false);
+        }
+        for author in &self.authors[at] {
+            if self
+                .guard
+                .acting_as(author.actor.clone())
+                .hides(name, old)?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn judge(
         &self,
         at: usize,
@@ -308,10 +337,8 @@ impl<'t> Commit<'_, 't, '_, '_> {
             .iter()
             .map(|author| &author.actor)
             .collect();
-        let mut is_booked = false;
-        for text in &self.appointments {
-            is_booked |= books(Some(&Resource::parse_text(text)?), name);
-        }
+        let visits = &self.visits;
+        let is_booked = self.guard.is_within_booking(self.tx, name, new, visits)?;
         self.guard.judge_served(&wish, &authors, old, is_booked)
     }
 

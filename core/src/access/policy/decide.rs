@@ -62,7 +62,7 @@ pub enum Why {
         /// What it may become.
         to: Vec<String>,
     },
-    /// A rule does, in the transaction of an Appointment that names the Slot.
+    /// A rule does, in the transaction of an Appointment that takes the Slot or gives it up.
     Booking {
         /// Which.
         rule: String,
@@ -95,7 +95,7 @@ impl fmt::Display for Why {
             ),
             Self::Booking { rule } => write!(
                 f,
-                "the rule {rule} allows it in one transaction with an Appointment that names the Slot"
+                "the rule {rule} allows it in one transaction with an Appointment that takes the Slot or gives it up"
             ),
         }
     }
@@ -110,7 +110,7 @@ pub(in crate::access) struct Asked<'a> {
     pub(in crate::access) old: Option<&'a Resource<'a>>,
     /// What shall stand there; `None`: nothing.
     pub(in crate::access) new: Option<&'a Resource<'a>>,
-    /// An Appointment in the same transaction names it.
+    /// An Appointment in the same transaction takes it or gives it up.
     pub(in crate::access) is_booked: bool,
 }
 

@@ -5,8 +5,9 @@ use super::model::{Action, Policy, VaultAction};
 use super::signed::{BadPolicy, read_policy, sign_policy};
 use crate::access::{AccessError, Actor, Guard, Role};
 use crate::fhir::compartment::patients_of;
+use crate::fhir::search::{MAX_COUNT, Query};
 use crate::fhir::{Reference, Resource, ResourceType, json};
-use crate::store::{PeerId, RecordName, Refused, StoreError, Tx, View};
+use crate::store::{PeerId, Reader, Record, RecordName, Refused, StoreError, Tx, View};
 use std::sync::{Arc, PoisonError};
 
 /// Where the signed text lies: in the store, since panels can be larger than a header may be.
@@ -104,17 +105,52 @@ impl Guard {
     ) -> Result<Vec<Judged>, (usize, AccessError)> {
         let in_force = self.in_force();
         let mut judged = Vec::with_capacity(wishes.len());
+        let visits = visits_in(tx, wishes).map_err(|error| (0, error))?;
         for (at, wish) in wishes.iter().enumerate() {
             let one = || {
                 let standing = tx.standing(&wish.name)?;
                 let old = standing.as_ref().map(|record| record.text.as_str());
                 let slot = &wish.name.reference;
-                let is_booked = wishes.iter().any(|other| books(other.new, slot));
+                let is_booked = self.is_within_booking(tx, slot, wish.new, &visits)?;
                 judge_one(&in_force, import, wish, old, is_booked)
             };
             judged.push(one().map_err(|error| (at, error))?);
         }
         Ok(judged)
+    }
+
+    /// Whether a change of a Slot is a part of what happens to Appointments in the same transaction: one takes it, or gives
+    /// it up and no other has it. (It says nothing about who may do that to the Appointments: they are judged, too.)
+    pub(in crate::access) fn is_within_booking(
+        &self,
+        reader: &Reader<'_>,
+        slot: &Reference,
+        new: Option<&Resource<'_>>,
+        visits: &[Visit],
+    ) -> Result<bool, AccessError> {
+        if slot.kind.name() != "Slot" {
+            return Ok(false);
+        }
+        let status = new
+            .and_then(|new| new.member("status"))
+            .and_then(json::string);
+        let takes = visits.iter().any(|visit| visit.new_takes(slot));
+        if status.as_deref() != Some("free") {
+            return Ok(takes);
+        }
+        let gives = visits.iter().any(|visit| visit.old_takes(slot));
+        if takes || !gives {
+            return Ok(false);
+        }
+        let query = Query::parse(&format!("Appointment?slot={slot}&_count={MAX_COUNT}"));
+        let Ok(query) = query else { return Ok(false) };
+        let found = reader.search_unseen(&query, self.shared.clock.now())?;
+        // More than can be looked at is more than one.
+        let is_anothers = |record: &Record| {
+            let name = &record.name.reference;
+            takes_slot(&record.text, slot) && visits.iter().all(|visit| visit.name != *name)
+        };
+        Ok(found.next.is_none() && !found.records.iter().any(is_anothers))
     }
 
     /// Judges one write that a hub takes: by the role of those who wrote it. `old`: the text that stands there.
@@ -288,8 +324,45 @@ fn judge_one(
     Err(in_force.taken(wish.actor, &asked).into())
 }
 
+/// An Appointment that a transaction writes: what stood there, and what will.
+pub(in crate::access) struct Visit {
+    pub(in crate::access) name: Reference,
+    pub(in crate::access) old: Option<String>,
+    pub(in crate::access) new: Option<String>,
+}
+
+impl Visit {
+    fn new_takes(&self, slot: &Reference) -> bool {
+        self.new.as_ref().is_some_and(|text| takes_slot(text, slot))
+    }
+
+    fn old_takes(&self, slot: &Reference) -> bool {
+        self.old.as_ref().is_some_and(|text| takes_slot(text, slot))
+    }
+}
+
+/// The Appointments that are written.
+fn visits_in(tx: &Tx<'_>, wishes: &[Wish<'_>]) -> Result<Vec<Visit>, AccessError> {
+    let mut visits = Vec::new();
+    for wish in wishes {
+        if wish.name.reference.kind.name() == "Appointment" {
+            visits.push(Visit {
+                name: wish.name.reference.clone(),
+                old: tx.standing(&wish.name)?.map(|record| record.text),
+                new: wish.new.map(|new| new.text().to_owned()),
+            });
+        }
+    }
+    Ok(visits)
+}
+
+fn takes_slot(text: &str, slot: &Reference) -> bool {
+    let resource = Resource::parse_text(text).ok();
+    books(resource.as_ref(), slot)
+}
+
 /// Whether what is written is an Appointment that takes place and names this Slot. It is judged by itself.
-pub(in crate::access) fn books(new: Option<&Resource<'_>>, slot: &Reference) -> bool {
+fn books(new: Option<&Resource<'_>>, slot: &Reference) -> bool {
     let Some(appointment) = new.filter(|new| new.kind().name() == "Appointment") else {
         return false;
     };

@@ -86,7 +86,7 @@ impl Rule {
             );
         }
         if *within_booking {
-            words += "; only together with an Appointment that names the Slot";
+            words += "; only together with an Appointment that takes the Slot or gives it up";
         }
         words
     }
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(
             words[5],
             "book-slot: update: Slot, that belong to no patient; an update may change status only; status may go from free \
-             to busy; only together with an Appointment that names the Slot"
+             to busy; only together with an Appointment that takes the Slot or gives it up"
         );
         assert_eq!(
             policy.rules("auditor")[0].to_string(),

@@ -14,7 +14,7 @@ mod types;
 
 pub(super) use decide::InForce;
 pub use decide::{Refusal, Why};
-pub(super) use enforce::{Judged, Wish, books, shipped};
+pub(super) use enforce::{Judged, Visit, Wish, shipped};
 pub use explain::RoleChange;
 pub use model::{
     Action, Allows, Facility, InvalidPolicy, Policy, Rule, Scope, Transition, VaultAction,

@@ -109,7 +109,7 @@ pub enum Allows {
         fields: Option<Vec<String>>,
         /// What an update may turn a status into.
         transition: Option<Transition>,
-        /// Only together with an Appointment that names the Slot, in one transaction.
+        /// Only together with an Appointment that takes the Slot or gives it up, in one transaction.
         within_booking: bool,
     },
     /// Actions on the vault.

@@ -1,7 +1,6 @@
 //! Whether an earlier write of ours is already in what a server has, when its answer was lost.
 
-use super::align::align;
-use super::list::plain;
+use super::align::{Item, align};
 use super::shape::{Unit, Units};
 use super::tree::Node;
 use super::{identity, is_servers};
@@ -136,31 +135,41 @@ fn node(b: Option<&Node<'_>>, s: Option<&Node<'_>>, t: Option<&Node<'_>>, ordere
 
 /// A list: what the change added is there as often, what it took away is not, what it changed is there as it became.
 fn items(b: &[Node<'_>], s: &[Node<'_>], t: &[Node<'_>], ordered: bool) -> bool {
-    let pairs = align(&plain(b), &plain(s));
-    let (in_sent, in_theirs) = (counted(s), counted(t));
+    let [b, s, t] = [b, s, t].map(said);
+    let pairs = align(&b, &s);
+    let (in_sent, in_theirs) = (counted(&s), counted(&t));
     let count = |counts: &HashMap<u64, usize>, node: &Node<'_>| {
         counts.get(&node.hash()).copied().unwrap_or(0)
     };
-    let by_key: HashMap<String, &Node<'_>> = t
-        .iter()
-        .rev()
-        .filter_map(|n| Some((identity::key(n)?, n)))
-        .collect();
-    let is_there = |base: Option<&Node<'_>>, sent: &Node<'_>| {
-        let enough = count(&in_theirs, sent) >= count(&in_sent, sent);
-        enough
-            || identity::key(sent)
-                .and_then(|key| by_key.get(&key))
-                .is_some_and(|theirs| node(base, Some(sent), Some(theirs), true))
+    let mut by_key: HashMap<String, Vec<&Node<'_>>> = HashMap::new();
+    for item in &t {
+        if let Some(key) = identity::key(item.value) {
+            by_key.entry(key).or_default().push(item.value);
+        }
+    }
+    // What each item became there.
+    let became = align(&b, &t);
+    let is_there = |base: Option<usize>, sent: &Node<'_>| {
+        if count(&in_theirs, sent) >= count(&in_sent, sent) {
+            return true;
+        }
+        let from = base.map(|at| b[at].value);
+        let there = base.and_then(|at| became[at]).map(|pair| t[pair.at].value);
+        let named = identity::key(sent).and_then(|key| by_key.get(&key));
+        // A few of one identity; of thousands nobody could say which is which.
+        let named = named.into_iter().flatten().copied().take(8);
+        let mut versions = there.into_iter().chain(named);
+        versions.any(|theirs| node(from, Some(sent), Some(theirs), true))
     };
-    let mut from_base: Vec<Option<&Node<'_>>> = vec![None; s.len()];
+    let mut from_base: Vec<Option<usize>> = vec![None; s.len()];
     let mut is_known = vec![false; s.len()];
     let mut moved_only = b.len() == s.len();
-    for (base, pair) in b.iter().zip(&pairs) {
+    for (at, pair) in pairs.iter().enumerate() {
+        let base = b[at].value;
         match pair {
-            Some(pair) if s[pair.at].is_alike(base) => is_known[pair.at] = true,
+            Some(pair) if s[pair.at].value.is_alike(base) => is_known[pair.at] = true,
             Some(pair) if !pair.is_replacement => {
-                from_base[pair.at] = Some(base);
+                from_base[pair.at] = Some(at);
                 moved_only = false;
             }
             // Gone, or something else took its place.
@@ -173,28 +182,29 @@ fn items(b: &[Node<'_>], s: &[Node<'_>], t: &[Node<'_>], ordered: bool) -> bool 
         }
     }
     if moved_only && ordered {
-        return in_one_order(s, t);
+        return in_one_order(&s, &t);
     }
     let mut changed = (0..s.len()).filter(|at| !is_known[*at]);
-    changed.all(|at| is_there(from_base[at], &s[at]))
+    changed.all(|at| is_there(from_base[at], s[at].value))
+}
+
+/// Items that say something: `null` only keeps a place.
+fn said<'t, 'a>(items: &'t [Node<'a>]) -> Vec<Item<'t, 'a>> {
+    let all = items.iter().filter(|item| !item.is_empty);
+    all.map(|value| Item { value, twin: None }).collect()
 }
 
 /// Whether what both have stands in one order.
-fn in_one_order(s: &[Node<'_>], t: &[Node<'_>]) -> bool {
-    let places = align(&plain(s), &plain(t));
-    let kept: Vec<usize> = places
-        .iter()
-        .flatten()
-        .filter(|p| !p.is_replacement)
-        .map(|p| p.at)
-        .collect();
-    kept.is_sorted()
+fn in_one_order(s: &[Item<'_, '_>], t: &[Item<'_, '_>]) -> bool {
+    let places = align(s, t);
+    let kept = places.iter().flatten().filter(|pair| !pair.is_replacement);
+    kept.map(|pair| pair.at).is_sorted()
 }
 
-fn counted(items: &[Node<'_>]) -> HashMap<u64, usize> {
+fn counted(items: &[Item<'_, '_>]) -> HashMap<u64, usize> {
     let mut counts = HashMap::new();
     for item in items {
-        *counts.entry(item.hash()).or_default() += 1;
+        *counts.entry(item.value.hash()).or_default() += 1;
     }
     counts
 }

@@ -22,6 +22,7 @@ pub use path::{InvalidPath, Path, Step};
 pub use words::{value_words, words};
 
 use super::ResourceType;
+use super::resource::MAX_BYTES;
 use shape::{Units, same_unit};
 use tree::{Kind, Node};
 use walk::Walk;
@@ -89,6 +90,9 @@ pub enum NotMergeable {
         /// Which of the three, in words.
         which: &'static str,
     },
+    /// What came out would be larger than a resource may be.
+    #[error("together the versions would be larger than a resource may be")]
+    TooLarge,
     /// Type or id differ.
     #[error("the versions are not of one record")]
     OtherRecord,
@@ -217,10 +221,13 @@ fn run(
             Side::Theirs => theirs.to_owned(),
         },
     };
-    Ok(Merged {
-        text,
-        clashes: walk.clashes,
-    })
+    match text.len() > MAX_BYTES {
+        true => Err(NotMergeable::TooLarge),
+        false => Ok(Merged {
+            text,
+            clashes: walk.clashes,
+        }),
+    }
 }
 
 fn parsed<'a>(text: &'a str, which: &'static str) -> Result<Node<'a>, NotMergeable> {

@@ -102,7 +102,8 @@ impl Walk<'_> {
                 Some([base]) if base.name == mine.name => Some(&base.value),
                 Some(_) => return None,
             };
-            if mine.name != theirs.name {
+            // Extensions without values stand at the places of values that are not there: moving one changes what it is about.
+            if mine.name != theirs.name || mine.name.starts_with('_') {
                 return None;
             }
             let text = self.node(name, base, &mine.value, &theirs.value, is_one_sided)?;

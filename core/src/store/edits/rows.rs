@@ -113,10 +113,12 @@ impl Reader<'_> {
         Ok(statement.query_row([], |row| row.get(0))?)
     }
 
-    /// Changes that no server has acknowledged, and changed records that a person must decide about.
+    /// Changes that no server has acknowledged, changed records that a person must decide about, and wishes that are not
+    /// over.
     pub(crate) fn unsent_changes(&self) -> Result<u64, StoreError> {
         let sql = "SELECT (SELECT count(*) FROM outbox)
-                        + (SELECT count(*) FROM edit WHERE rid NOT IN (SELECT rid FROM outbox))";
+                        + (SELECT count(*) FROM edit WHERE rid NOT IN (SELECT rid FROM outbox))
+                        + (SELECT count(*) FROM wish WHERE state < 2)";
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 }

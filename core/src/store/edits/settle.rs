@@ -60,10 +60,11 @@ impl Tx<'_> {
         let left = left.and_then(|turn| turn.left());
         let next = turns.iter().find(|turn| turn.seq > sent_seq);
         let is_deletion = next.is_some_and(|turn| turn.text.is_none());
-        let is_same = left.is_some_and(|left| content::is_same(left, answer.text()))
-            || (is_deletion
-                && !edit.is_merged()
-                && left.is_some_and(|left| is_all_in(left, answer)));
+        let is_same = left.is_some_and(|left| {
+            // Whoever deleted it may not have seen what the server only rewrote, but has seen all that there is.
+            let is_all_seen = || merge::holds(None, answer.text(), left);
+            content::is_same(left, answer.text()) || (is_deletion && is_all_seen())
+        });
         // What comes next was written on what this turn left behind, which the server may have in another form: merged with
         // what others changed, or rewritten.
         let base = if is_same { Some(answer.text()) } else { left };
@@ -199,9 +200,4 @@ impl Tx<'_> {
 fn is_untouched_deletion(edit: &EditRow, theirs: &str, turns: usize) -> bool {
     let base = edit.base.as_deref();
     edit.deleted && turns == 1 && base.is_some_and(|base| content::is_same(base, theirs))
-}
-
-/// Whether nothing is in `answer` that is not in `left`, however the server writes it: whoever deleted `left` has seen all.
-fn is_all_in(left: &str, answer: &Resource<'_>) -> bool {
-    merge::holds(None, answer.text(), left)
 }

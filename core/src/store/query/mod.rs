@@ -71,6 +71,15 @@ pub(crate) struct Found {
 }
 
 impl Reader<'_> {
+    /// A first page of everything, whoever may see it: for decisions, and never to be handed out.
+    pub(crate) fn search_unseen(&self, query: &Query, now: Instant) -> Result<Found, StoreError> {
+        let all = Reader {
+            view: &super::View::All,
+            ..*self
+        };
+        all.search(query, None, now)
+    }
+
     /// One page.
     pub(crate) fn search(
         &self,

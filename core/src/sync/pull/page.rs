@@ -6,11 +6,17 @@ use crate::fhir::bundle_stream::{Around, NotABundle, Part, Skipped, Splitter, na
 use crate::fhir::{Resource, ResourceType};
 use crate::net::{Doing, MAX_ANSWER_BYTES, NetError, Reply, Request, Server};
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hasher};
 
 /// Bytes of records that are held before they are stored, where a page is longer than that.
 const HOLD: usize = 8 * 1024 * 1024;
 /// And where nothing says yet what kind of Bundle it is.
 const HOLD_UNKNOWN: usize = 8 * HOLD;
+
+/// Pages that look like an earlier one of the same list before that is a circle behind ever new links.
+const MAX_REPEATED: u32 = 20;
+/// Bytes at both ends of a record by which it is known again.
+const SEEN_BYTES: usize = 256;
 
 /// What comes while a page is read.
 pub(super) enum Came<'a> {
@@ -27,6 +33,9 @@ pub(super) struct Pages<'s> {
     doing: &'static str,
     /// Links that were followed.
     seen: HashSet<String>,
+    /// What earlier pages looked like.
+    looks: HashSet<u64>,
+    repeated: u32,
     next: Option<Doing<'s, Result<Reply, NetError>>>,
 }
 
@@ -37,6 +46,8 @@ impl<'s> Pages<'s> {
             server,
             doing,
             seen: HashSet::new(),
+            looks: HashSet::new(),
+            repeated: 0,
             next: Some(server.send(first)),
         }
     }
@@ -58,6 +69,7 @@ impl<'s> Pages<'s> {
         let mut splitter = Splitter::new();
         let mut parts = Vec::new();
         let (mut bytes, mut is_linked) = (0, false);
+        let mut look = Look::default();
         while let Some(piece) = reply.body.chunk().await? {
             bytes += piece.len();
             if bytes > MAX_ANSWER_BYTES {
@@ -74,10 +86,18 @@ impl<'s> Pages<'s> {
                 take(Came::Link(link))?;
             }
             for part in parts.drain(..) {
+                look.add(&part);
                 take(Came::Entry(part, splitter.kind()))?;
             }
         }
-        splitter.finish().map_err(|error| self.no_bundle(error))
+        let around = splitter.finish().map_err(|error| self.no_bundle(error))?;
+        if look.records > 0 && !self.looks.insert(look.hasher.finish()) {
+            self.repeated += 1;
+        }
+        match self.repeated > MAX_REPEATED {
+            true => Err(self.not_fhir("page after page is the same")),
+            false => Ok(around),
+        }
     }
 
     fn follow(&mut self, link: &str) -> Result<(), SyncError> {
@@ -104,6 +124,27 @@ impl<'s> Pages<'s> {
             doing: self.doing,
             what,
         }
+    }
+}
+
+/// What a page looks like: cheaper than reading all of it once more, and enough to know it again.
+#[derive(Default)]
+struct Look {
+    hasher: DefaultHasher,
+    records: usize,
+}
+
+impl Look {
+    fn add(&mut self, part: &Part) {
+        let Some(Ok(text)) = &part.resource else {
+            return;
+        };
+        let bytes = text.as_bytes();
+        let end = bytes.len().saturating_sub(SEEN_BYTES);
+        self.hasher.write_usize(bytes.len());
+        self.hasher.write(&bytes[..bytes.len().min(SEEN_BYTES)]);
+        self.hasher.write(&bytes[end..]);
+        self.records += 1;
     }
 }
 

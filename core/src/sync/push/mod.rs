@@ -243,6 +243,10 @@ impl Push<'_, '_> {
                 _ => puts.push(pending),
             }
         }
+        if self.renamed {
+            // What was read refers to an old name.
+            return Ok(());
+        }
         let alone_from = puts.len();
         puts.append(&mut held);
         let units = units_of(&puts, &batch.absent);

@@ -3,6 +3,7 @@
 use super::edits::waits_for_a_person;
 use super::ledger::{Entry, What};
 use super::run::Run;
+use super::server::Version;
 use super::story::{Edit, marks};
 use super::texts;
 use crate::access::EditState;
@@ -29,6 +30,29 @@ pub(super) fn hash(text: &str) -> [u8; 32] {
 
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
+}
+
+/// What waits on the devices in the end, for the story.
+pub(super) fn tell(run: &Run) {
+    for device in &run.devices {
+        let (edits, _) = device.guard().inspect().unwrap();
+        for edit in &edits {
+            let marks = |text: &Option<String>| text.as_deref().map(super::story::tokens);
+            run.world.tell(format!(
+                "device {}: {} {:?}{} over {:?}; base {:?}, body {:?}, mine {:?}, theirs {:?} {:?}",
+                device.number,
+                edit.name.reference,
+                edit.state,
+                if edit.deleted { ", deleted" } else { "" },
+                edit.base_version,
+                marks(&edit.base),
+                marks(&edit.body),
+                marks(&edit.mine),
+                edit.theirs_version,
+                marks(&edit.theirs),
+            ));
+        }
+    }
 }
 
 /// From each version of the server to the next.
@@ -65,35 +89,36 @@ fn lost_by_deletion(run: &Run, old: &str, by: usize) -> Option<String> {
     unseen.map(|edit| format!("deleted with E{edit} in it, which whoever deleted it had not seen"))
 }
 
-/// What was made once is there once.
+/// What was made once is there once: no record stands under a second name while it is there under the first.
 fn nothing_is_doubled(run: &Run) -> Result<(), String> {
     let world = run.world.hold();
-    let mut names: BTreeMap<usize, BTreeSet<&String>> = BTreeMap::new();
+    let mut names: BTreeMap<usize, Vec<(&String, &[Version])>> = BTreeMap::new();
     for (name, versions) in &world.servers[0].records {
-        for text in versions
+        let mut texts = versions
             .iter()
-            .filter_map(|version| version.text.as_deref())
-        {
-            if let Some(number) = texts::number_of(&parse(text)) {
-                names.entry(number).or_default().insert(name);
+            .filter_map(|version| version.text.as_deref());
+        if let Some(number) = texts.find_map(|text| texts::number_of(&parse(text))) {
+            names.entry(number).or_default().push((name, versions));
+        }
+    }
+    for (number, all) in &names {
+        for (name, versions) in all {
+            let made_us = versions[0].stamp_us;
+            let was_there = |others: &[Version]| {
+                let before = others
+                    .iter()
+                    .take_while(|version| version.stamp_us <= made_us);
+                before.last().is_some_and(|version| version.text.is_some())
+            };
+            let mut others = all.iter().filter(|(other, _)| other != name);
+            if let Some((other, _)) = others.find(|(_, versions)| was_there(versions)) {
+                return Err(format!(
+                    "record {number} is {other}, and was made again as {name}"
+                ));
             }
         }
     }
-    // Written again after a deletion, it may get another id.
-    let made = |record: usize| {
-        let all = run.ledger.all();
-        all.filter(|(_, it)| it.what == What::Create && it.record == record)
-            .count()
-    };
-    match names
-        .iter()
-        .find(|(record, names)| names.len() > made(**record))
-    {
-        Some((number, names)) => Err(format!(
-            "record {number} was made more than once: {names:?}"
-        )),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// What the devices hold back, by record.

@@ -47,3 +47,18 @@ fn dequeue_on_error_is_found() {
 fn delete_by_absence_is_found() {
     must_be_found(Bug::DeleteByAbsence);
 }
+
+#[test]
+fn retry_without_recognition_is_found() {
+    must_be_found(Bug::RetryWithoutRecognition);
+}
+
+#[test]
+fn squash_after_partial_push_is_found() {
+    must_be_found(Bug::SquashAfterPartialPush);
+}
+
+#[test]
+fn patch_merging_is_found() {
+    must_be_found(Bug::PatchMerging);
+}

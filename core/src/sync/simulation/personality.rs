@@ -260,13 +260,13 @@ impl Can {
     const NOW: Self = Self {
         learn_deletions: true,
         page_without_links: true,
-        see_through_rewriting: false,
+        see_through_rewriting: true,
         take_server_ids: false,
-        order_by_reference: false,
-        read_before_put: false,
-        wait_when_told: false,
-        merge: false,
-        tell_its_own_version: false,
+        order_by_reference: true,
+        read_before_put: true,
+        wait_when_told: true,
+        merge: true,
+        tell_its_own_version: true,
         see_how_old_a_list_is: true,
     };
 

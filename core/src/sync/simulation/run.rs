@@ -108,6 +108,7 @@ impl Plan {
                 Ok(run.summary)
             }
             Err(what) => {
+                check::tell(&run);
                 run.world.tell(&what);
                 Err(Failure { what })
             }

@@ -580,3 +580,14 @@ fn all_differences_can_be_looked_at_and_decided() {
         patient(r#","gender":"female","name":[{"use":"official","family":"b"}],"m":{"x":1,"y":1}"#)
     );
 }
+
+#[test]
+fn what_would_be_too_large_together_is_refused() {
+    let large = "x".repeat(9 * 1024 * 1024);
+    let with = |name: &str| patient(&format!(r#","{name}":"{large}""#));
+    let merged = merge(&patient(""), &with("a"), &with("b"));
+    assert_eq!(
+        merged.unwrap_err(),
+        crate::fhir::merge::NotMergeable::TooLarge
+    );
+}

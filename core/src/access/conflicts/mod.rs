@@ -3,14 +3,17 @@
 //! A decision is a change of its own, by the person who decides: judged by that person's role as a change of what the
 //! server has now, signed, and audited. What is only given up is nobody's change; that may also do whoever wrote it.
 
+mod decide;
+
 use super::concerned::{self, Writing};
 use super::note::{Digested, Note};
 use super::policy::Wish;
 use super::{AccessError, AuditKind, Guard, Person};
 use crate::fhir::merge::{self, Clash, Path, Side};
-use crate::fhir::{Instant, InvalidResource, Reference, Resource};
+use crate::fhir::{Instant, Reference, Resource};
 use crate::rng;
-use crate::store::{Durability, EditState, RecordName, Saved, StoreError, Undecided};
+use crate::store::{Durability, EditState, Reader, RecordName, Saved, StoreError, Undecided};
+use decide::{Decided, Versions};
 use std::collections::BTreeMap;
 
 /// Why a change waits for a person.
@@ -159,6 +162,13 @@ pub enum NotResolved {
     },
 }
 
+/// A change that waits, as far as a person may see it.
+struct Seen {
+    about: ToDecide,
+    part: Undecided,
+    is_all: bool,
+}
+
 /// What is asked to be done with a change that waits.
 enum Deed<'a> {
     Write(Option<Resource<'a>>),
@@ -180,10 +190,12 @@ impl Guard {
                 if pending.state == EditState::Waiting {
                     continue;
                 }
-                if let Some(found) = reader.undecided(&pending.name.reference)?
-                    && found.name == pending.name
+                let found = reader.undecided(&pending.name.reference)?;
+                // Of a name that two servers have, the other one comes when this one is decided.
+                if let Some(found) = found.filter(|found| found.name == pending.name)
+                    && let Some(seen) = self.part_of(reader, found)?
                 {
-                    all.push(about(&found));
+                    all.push(seen.about);
                 }
             }
             Ok::<_, StoreError>(all)
@@ -197,10 +209,9 @@ impl Guard {
     /// [`AccessError`].
     pub fn conflict(&self, name: &Reference) -> Result<Option<Conflict>, AccessError> {
         let found = self.seen(name)?;
-        let texts = found.iter().flat_map(|(found, _)| {
-            [&found.base, &found.mine, &found.theirs]
-                .into_iter()
-                .flatten()
+        let texts = found.iter().flat_map(|seen| {
+            let part = &seen.part;
+            [&part.base, &part.mine, &part.theirs].into_iter().flatten()
         });
         let texts: Vec<&str> = texts.map(String::as_str).collect();
         // Also a look that finds nothing: asking is an act.
@@ -209,12 +220,17 @@ impl Guard {
             patients: concerned::in_texts(texts.iter().copied()),
             ..Note::of(AuditKind::Read, &name.to_string())
         })?;
-        let Some((found, sees_all)) = found else {
+        let Some(Seen {
+            about,
+            part,
+            is_all,
+        }) = found
+        else {
             return Ok(None);
         };
         // A text that nobody can take apart is still a conflict; its sides can be taken.
-        let differences = match sees_all {
-            true => differences(&found).unwrap_or_default(),
+        let differences = match is_all {
+            true => versions(&part).differences().unwrap_or_default(),
             false => Vec::new(),
         };
         let in_words = |clash: Clash| Difference {
@@ -222,32 +238,46 @@ impl Guard {
             clash,
         };
         Ok(Some(Conflict {
-            about: about(&found),
+            about,
             differences: differences.into_iter().map(in_words).collect(),
-            base: found.base,
-            mine: found.mine,
-            theirs: found.theirs,
-            theirs_version: found.theirs_version,
-            is_own_part_only: !sees_all,
+            base: part.base,
+            mine: part.mine,
+            theirs: part.theirs,
+            theirs_version: part.theirs_version,
+            is_own_part_only: !is_all,
         }))
     }
 
     /// What waits of a record, as far as this person may see it, and whether that is all.
-    fn seen(&self, name: &Reference) -> Result<Option<(Undecided, bool)>, AccessError> {
-        let person = self.actor.person.id();
-        self.read(|reader| {
-            let Some(mut found) = reader.undecided(name)? else {
-                return Ok(None);
-            };
-            if reader.sees_all_of(&found)? {
-                return Ok(Some((found, true)));
-            }
-            let Some(own) = reader.own_part(&found, person)? else {
-                return Ok(None);
-            };
-            (found.base, found.mine, found.theirs) = (None, own, None);
-            Ok::<_, StoreError>(Some((found, false)))
+    fn seen(&self, name: &Reference) -> Result<Option<Seen>, AccessError> {
+        self.read(|reader| match reader.undecided(name)? {
+            Some(found) => self.part_of(reader, found),
+            None => Ok::<_, StoreError>(None),
         })
+    }
+
+    /// What of it is for this person's eyes; `None`: nothing.
+    fn part_of(&self, reader: &Reader<'_>, whole: Undecided) -> Result<Option<Seen>, StoreError> {
+        let about = about(&whole);
+        if reader.sees_all_of(&whole)? {
+            return Ok(Some(Seen {
+                about,
+                part: whole,
+                is_all: true,
+            }));
+        }
+        let person = &self.actor.person;
+        let Some(own) = reader.own_part(&whole, person.id())? else {
+            return Ok(None);
+        };
+        let mut part = whole;
+        (part.base, part.mine, part.theirs) = (None, own, None);
+        let authors = vec![person.clone()];
+        Ok(Some(Seen {
+            about: ToDecide { authors, ..about },
+            part,
+            is_all: false,
+        }))
     }
 
     /// Decides a conflict. The decision goes to the server with the next sync, as this person's change.
@@ -291,7 +321,7 @@ impl Guard {
             .into());
         }
         let is_given_up = matches!(resolution, Resolution::Side(Side::Theirs));
-        let (_, sees_all) = self.seen(name)?.ok_or_else(none)?;
+        let sees_all = self.seen(name)?.ok_or_else(none)?.is_all;
         // Whoever may not see the rest can give up what is theirs, and decide nothing else.
         let may_decide = sees_all || (is_given_up && whole.is_of(self.actor.person.id()));
         if !may_decide {
@@ -300,11 +330,11 @@ impl Guard {
         if !is_as_seen(&whole) {
             return Err(NotResolved::Changed(name.clone()).into());
         }
-        let text = decided(&whole, resolution)?;
+        let text = versions(&whole).decided(resolution)?;
         let deed = match &text {
             Decided::Theirs => Deed::GiveUp,
             Decided::Deletion => Deed::Write(None),
-            Decided::Text(text) => Deed::Write(Some(of_record(name, text)?)),
+            Decided::Text(text) => Deed::Write(Some(decide::of_record(name, text)?)),
         };
         self.act_on(&whole, &deed)
     }
@@ -331,7 +361,7 @@ impl Guard {
 
     fn refused(&self, name: &Reference) -> Result<Undecided, AccessError> {
         let none = || NotResolved::NotRefused(name.clone());
-        let (_, sees_all) = self.seen(name)?.ok_or_else(none)?;
+        let sees_all = self.seen(name)?.ok_or_else(none)?.is_all;
         let whole = self.read_for_device(|reader| reader.undecided(name))?;
         let whole = whole.filter(|found| found.state == EditState::Refused);
         let whole = whole.ok_or_else(none)?;
@@ -397,6 +427,15 @@ impl Guard {
     }
 }
 
+fn versions(found: &Undecided) -> Versions<'_> {
+    Versions {
+        name: &found.name.reference,
+        base: found.base.as_deref(),
+        mine: found.mine.as_deref(),
+        theirs: found.at_server(),
+    }
+}
+
 fn about(found: &Undecided) -> ToDecide {
     let waits_for = match (found.state, &found.mine, &found.theirs) {
         (EditState::Conflict, None, _) => WaitsFor::DeletedHere,
@@ -413,121 +452,8 @@ fn about(found: &Undecided) -> ToDecide {
     }
 }
 
-/// What comes out of a decision.
-enum Decided {
-    Theirs,
-    Deletion,
-    Text(String),
-}
-
-fn decided(found: &Undecided, resolution: &Resolution) -> Result<Decided, AccessError> {
-    let name = &found.name.reference;
-    Ok(match resolution {
-        Resolution::Side(Side::Theirs) => Decided::Theirs,
-        Resolution::Side(Side::Mine) => match &found.mine {
-            None => Decided::Deletion,
-            Some(mine) => Decided::Text(kept(found, mine)),
-        },
-        Resolution::ByPath(sides) => Decided::Text(by_path(found, sides)?),
-        Resolution::Edited(text) => {
-            of_record(name, text)?;
-            Decided::Text(text.clone())
-        }
-    })
-}
-
-/// What was written here, with what the server changed elsewhere where that can be told.
-fn kept(found: &Undecided, mine: &str) -> String {
-    let (Some(base), Some(theirs)) = (&found.base, &found.theirs) else {
-        return mine.to_owned();
-    };
-    if merge::needs_a_person(found.name.reference.kind) {
-        return mine.to_owned();
-    }
-    let settled = merge::settle(base, mine, theirs, &|_| Side::Mine);
-    settled.unwrap_or_else(|_| mine.to_owned())
-}
-
-fn by_path(found: &Undecided, sides: &BTreeMap<Path, Side>) -> Result<String, NotResolved> {
-    let name = &found.name.reference;
-    let Some([base, mine, theirs]) = three(found) else {
-        return Err(NotResolved::NoPaths(name.clone()));
-    };
-    let refused = |why| NotResolved::NotMergeable {
-        name: name.clone(),
-        why,
-    };
-    let clashes = differences(found).map_err(refused)?;
-    let left = clashes
-        .iter()
-        .filter(|clash| !sides.contains_key(&clash.path));
-    let left = left.count();
-    if left > 0 {
-        return Err(NotResolved::Undecided {
-            name: name.clone(),
-            left,
-        });
-    }
-    let is_known = |path: &Path| clashes.iter().any(|clash| clash.path == *path);
-    let unknown = sides.keys().filter(|path| !is_known(path)).count();
-    if unknown > 0 {
-        return Err(NotResolved::UnknownPath {
-            name: name.clone(),
-            unknown,
-        });
-    }
-    let choose = |clash: &Clash| sides.get(&clash.path).copied().unwrap_or(Side::Theirs);
-    let settled = match is_looked_at_whole(found) {
-        true => merge::settle_each(base, mine, theirs, &choose),
-        false => merge::settle(base, mine, theirs, &choose),
-    };
-    settled.map_err(refused)
-}
-
-/// Base, mine, theirs, where all are there. A record made on both sides has nothing in common but its name.
-fn three(found: &Undecided) -> Option<[&str; 3]> {
-    let (mine, theirs) = (found.mine.as_deref()?, found.at_server()?);
-    Some([found.base.as_deref()?, mine, theirs])
-}
-
-/// Whether every difference is decided, and not only those that both sides made: where the type demands it, or nothing
-/// clashes.
-fn is_looked_at_whole(found: &Undecided) -> bool {
-    let clashes =
-        three(found).and_then(|[base, mine, theirs]| merge::merge(base, mine, theirs).ok());
-    merge::needs_a_person(found.name.reference.kind)
-        || clashes.is_some_and(|merged| merged.clashes.is_empty())
-}
-
-fn differences(found: &Undecided) -> Result<Vec<Clash>, merge::NotMergeable> {
-    let Some([base, mine, theirs]) = three(found) else {
-        return Ok(Vec::new());
-    };
-    match is_looked_at_whole(found) {
-        true => merge::compare(base, mine, theirs),
-        false => Ok(merge::merge(base, mine, theirs)?.clashes),
-    }
-}
-
-/// The text as a resource, if it is of that record.
-fn of_record<'a>(name: &Reference, text: &'a str) -> Result<Resource<'a>, AccessError> {
-    let resource = Resource::parse_text(text).map_err(|e: InvalidResource| AccessError::from(e))?;
-    if resource.name() == name {
-        return Ok(resource);
-    }
-    Err(NotResolved::OtherRecord {
-        name: name.clone(),
-        found: resource.name().clone(),
-    }
-    .into())
-}
-
 /// What the entries in the trail say.
-fn writing(
-    reader: &crate::store::Reader<'_>,
-    found: &Undecided,
-    deed: &Deed<'_>,
-) -> Result<Writing, StoreError> {
+fn writing(reader: &Reader<'_>, found: &Undecided, deed: &Deed<'_>) -> Result<Writing, StoreError> {
     let name = &found.name.reference;
     let texts = [&found.base, &found.mine, &found.theirs];
     let patients = concerned::in_texts(texts.into_iter().flatten().map(String::as_str));

@@ -1,0 +1,202 @@
+//! What both sides changed is merged where nobody has to be asked, and goes out as its author's.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use pocketchart_core::access::{AuditKind, EditState, Saved};
+use pocketchart_core::fhir::marks;
+use pocketchart_tests::little_server::{LittleServer, Ways};
+use pocketchart_tests::staff::*;
+use pocketchart_tests::*;
+
+fn person(phone: &str, birth: &str) -> String {
+    format!(
+        r#"{{"resourceType":"Patient","id":"a","telecom":[{{"system":"phone","value":"{phone}","use":"home"}}],"birthDate":"{birth}"}}"#
+    )
+}
+
+fn people_who_wrote(hub: &TestHub, what: &str) -> Vec<String> {
+    let written = trail(&hub.guard)
+        .into_iter()
+        .filter(|entry| entry.kind == AuditKind::Written && entry.what == what);
+    written.map(|entry| entry.person).collect()
+}
+
+/// A hub with a patient, and a tablet that knows it, whose people are approved.
+async fn with_a_patient() -> (TestHub, Device) {
+    let hub = TestHub::start().await;
+    let (client, text) = (hub.client(), person("1", "2000"));
+    let put = client.put("Patient/a", &text, None).await.unwrap();
+    assert_eq!(put.status, 201);
+    let tablet = staffed(&hub).await;
+    tablet.sync().await;
+    hub.approve_members(&STAFF).await;
+    tablet.sync().await;
+    (hub, tablet)
+}
+
+/// Somebody else changes it at the hub.
+async fn there(hub: &TestHub, old: &str, new: &str) {
+    let text = hub.client().get("Patient/a").await.unwrap().text;
+    let version = resource(&text).version().map(str::to_owned);
+    let text = text.replace(old, new);
+    let client = hub.client();
+    let put = client.put("Patient/a", &text, version.as_deref());
+    assert_eq!(put.await.unwrap().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_other_elements_are_merged_and_both_devices_agree() {
+    let hub = TestHub::start().await;
+    let (phone, tablet) = (hub.device(), hub.device());
+    phone.put(&person("1", "2000"));
+    phone.sync().await;
+    tablet.sync().await;
+    let edit = |device: &Device, old: &str, new: &str| {
+        let text = device.text("Patient/a").unwrap();
+        assert_eq!(device.put(&text.replace(old, new)), Saved::Queued);
+    };
+    edit(&phone, "\"1\"", "\"2\"");
+    edit(&tablet, "2000", "2001");
+    assert_eq!(phone.sync().await.sent, 1);
+    let report = tablet.sync().await;
+    assert_eq!((report.sent, report.merged, report.conflicts), (1, 1, 0));
+    phone.sync().await;
+    let there = hub.client().get("Patient/a").await.unwrap().text;
+    assert!(there.contains("\"2\"") && there.contains("2001"), "{there}");
+    for device in [&phone, &tablet] {
+        assert_eq!(device.text("Patient/a").unwrap(), there);
+        assert!(device.guard.pending(None).unwrap().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merged_change_is_still_its_authors_and_was_signed_before_the_merge() {
+    let (hub, tablet) = with_a_patient().await;
+    let tablet = in_hands(tablet, NURSE).await;
+    let text = tablet.text("Patient/a").unwrap();
+    tablet.put(&text.replace("\"1\"", "\"2\""));
+    there(&hub, "2000", "2001").await;
+    // In other hands by the time it goes out.
+    let tablet = in_hands(tablet, PHYSICIAN).await;
+    let report = tablet.sync().await;
+    assert_eq!((report.sent, report.merged, report.refused), (1, 1, 0));
+    assert_eq!(people_who_wrote(&hub, "Patient/a").last().unwrap(), NURSE);
+    let there = hub.client().get("Patient/a").await.unwrap().text;
+    assert!(there.contains("\"2\"") && there.contains("2001"));
+    assert_eq!(tablet.text("Patient/a").unwrap(), there);
+}
+
+/// The next author wrote on a merge that a pull had made: what they signed is what they saw and changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_on_a_merge_starts_from_it() {
+    let (hub, tablet) = with_a_patient().await;
+    let tablet = in_hands(tablet, NURSE).await;
+    let text = tablet.text("Patient/a").unwrap();
+    tablet.put(&text.replace("\"1\"", "\"2\""));
+    there(&hub, "2000", "2001").await;
+    // Only the pull comes through.
+    let theirs = hub.client().get("Patient/a").await.unwrap().text;
+    pull_by_hand(&tablet, &theirs);
+    let merged = tablet.text("Patient/a").unwrap();
+    assert!(
+        merged.contains("\"2\"") && merged.contains("2001"),
+        "{merged}"
+    );
+    let tablet = in_hands(tablet, PHYSICIAN).await;
+    tablet.put(&merged.replace("\"home\"", "\"work\""));
+    let report = tablet.sync().await;
+    assert_eq!((report.sent, report.refused, report.conflicts), (2, 0, 0));
+    let people = people_who_wrote(&hub, "Patient/a");
+    assert_eq!(people[people.len() - 2..], [NURSE, PHYSICIAN]);
+    let there = hub.client().get("Patient/a").await.unwrap().text;
+    assert!(there.contains("\"2\"") && there.contains("2001") && there.contains("work"));
+    assert_eq!(tablet.text("Patient/a").unwrap(), there);
+}
+
+/// As a sync does that ends after its pull: what the hub has is taken, and nothing was sent.
+fn pull_by_hand(device: &Device, text: &str) {
+    use pocketchart_core::access::{PullCursor, Pulled};
+    let page = [resource(text)];
+    let taken = device.guard.take_page(
+        device.peer,
+        page[0].kind(),
+        &page,
+        &PullCursor::default(),
+        |_, _| Pulled::Merged,
+    );
+    assert_eq!(taken.unwrap(), [Pulled::Merged]);
+}
+
+/// Two authors' turns, and then the hub's version: the second turn was written on the first, which nobody but this tablet
+/// has ever seen as it was. The hub could not do that merge again, so a person looks at it; nothing is lost or doubled.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_that_the_hub_cannot_check_waits_for_a_person() {
+    let (hub, tablet) = with_a_patient().await;
+    let tablet = in_hands(tablet, NURSE).await;
+    let text = tablet.text("Patient/a").unwrap();
+    tablet.put(&text.replace("\"1\"", "\"2\""));
+    let tablet = in_hands(tablet, PHYSICIAN).await;
+    let text = tablet.text("Patient/a").unwrap();
+    tablet.put(&text.replace("\"home\"", "\"work\""));
+    there(&hub, "2000", "2001").await;
+    let report = tablet.sync().await;
+    assert_eq!((report.sent, report.conflicts, report.refused), (1, 1, 0));
+    let there = hub.client().get("Patient/a").await.unwrap().text;
+    assert!(
+        there.contains("\"2\"") && there.contains("2001"),
+        "the nurse's turn went"
+    );
+    assert_eq!(tablet.state("Patient/a"), Some(EditState::Conflict));
+    assert!(tablet.text("Patient/a").unwrap().contains("work"));
+}
+
+/// Medicines and allergies are never merged without a look.
+#[tokio::test(flavor = "multi_thread")]
+async fn some_types_are_a_persons_to_merge() {
+    let hub = TestHub::start().await;
+    let (phone, tablet) = (hub.device(), hub.device());
+    let text =
+        r#"{"resourceType":"AllergyIntolerance","id":"a","criticality":"low","type":"allergy"}"#;
+    phone.put(text);
+    phone.sync().await;
+    tablet.sync().await;
+    let edit = |device: &Device, old: &str, new: &str| {
+        let text = device.text("AllergyIntolerance/a").unwrap();
+        device.put(&text.replace(old, new));
+    };
+    edit(&phone, "\"low\"", "\"high\"");
+    edit(&tablet, "\"allergy\"", "\"intolerance\"");
+    phone.sync().await;
+    let report = tablet.sync().await;
+    assert_eq!((report.merged, report.conflicts), (0, 1));
+    assert_eq!(
+        tablet.state("AllergyIntolerance/a"),
+        Some(EditState::Conflict)
+    );
+}
+
+#[tokio::test]
+async fn a_write_that_others_wrote_on_since_is_recognised() {
+    let little = LittleServer::new(Ways::default());
+    let phone = little.device();
+    phone.put(&person("1", "2000"));
+    phone.sync().await;
+    let text = phone.text("Patient/a").unwrap();
+    phone.put(&text.replace("\"1\"", "\"2\""));
+    // It arrived, the answer was lost, and somebody wrote on.
+    let bundle = phone.guard.pending(None).unwrap();
+    phone.guard.mark_sent(&bundle).unwrap();
+    little.write(&text.replace("\"1\"", "\"2\""));
+    little.write(&text.replace("\"1\"", "\"2\"").replace("2000", "2001"));
+    little.writes();
+    let report = phone.sync().await;
+    assert_eq!((report.sent, report.conflicts), (1, 0));
+    assert!(little.writes().is_empty(), "nothing is sent again");
+    assert_eq!(phone.text("Patient/a"), little.text("Patient/a"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hub_says_that_it_takes_them() {
+    let hub = TestHub::start().await;
+    let statement = hub.client().get("metadata").await.unwrap().text;
+    assert!(statement.contains(marks::SIGNED_CONTENT));
+}
