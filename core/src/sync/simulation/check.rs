@@ -55,6 +55,37 @@ pub(super) fn tell(run: &Run) {
     }
 }
 
+/// After a sync: what was here before and nobody deleted, here or there, is here.
+pub(super) fn nothing_vanished(run: &mut Run, device: usize) -> Result<(), String> {
+    let guard = run.devices[device].guard();
+    let (edits, _) = guard.inspect().unwrap();
+    let mut held: BTreeSet<String> = BTreeSet::new();
+    for (name, _) in guard.fingerprints().unwrap() {
+        held.insert(name.reference.to_string());
+    }
+    let is_edited = |name: &str| {
+        edits
+            .iter()
+            .any(|edit| edit.name.reference.to_string() == name)
+    };
+    let before = std::mem::replace(&mut run.devices[device].held, held.clone());
+    let world = run.world.hold();
+    let is_there = |name: &str| {
+        let versions = world.servers[0].records.get(name);
+        versions.is_some_and(|all| all.iter().all(|version| version.text.is_some()))
+    };
+    let gone = before.difference(&held);
+    match gone
+        .into_iter()
+        .find(|name| is_there(name) && !is_edited(name))
+    {
+        Some(name) => Err(format!(
+            "device {device} has lost {name}, which the server has and nobody deleted"
+        )),
+        None => Ok(()),
+    }
+}
+
 /// From each version of the server to the next.
 fn nothing_was_overwritten_unseen(run: &Run) -> Result<(), String> {
     let world = run.world.hold();

@@ -57,6 +57,8 @@ pub(super) struct Personality {
     pub(super) last_writer_wins: bool,
     /// Of a hundred requests, how many are answered 429 or 503 with Retry-After.
     pub(super) busy_percent: u32,
+    /// Of a hundred pages, how many leave a record out: an index that lags, a cache.
+    pub(super) forgets_percent: u32,
     /// Of a hundred requests, how many are answered 500, half of them after the work was done.
     pub(super) fails_percent: u32,
 }
@@ -157,6 +159,7 @@ impl Personality {
             uuid_versions: false,
             last_writer_wins: false,
             busy_percent: 0,
+            forgets_percent: 0,
             fails_percent: 0,
         }
     }
@@ -220,6 +223,7 @@ impl Personality {
             uuid_versions: dice.chance(25),
             last_writer_wins: dice.chance(10),
             busy_percent: dice.pick(&[0, 0, 5]),
+            forgets_percent: dice.pick(&[0, 0, 10]),
             fails_percent: dice.pick(&[0, 0, 4]),
         };
         can.limit(&mut drawn);

@@ -64,6 +64,8 @@ pub(super) struct Run {
     pub(super) can: Can,
     pub(super) summary: Summary,
     started_at: Vec<u64>,
+    /// What was seen to be wrong on the way.
+    wrong: Option<String>,
 }
 
 impl Plan {
@@ -146,6 +148,7 @@ impl Run {
             can: plan.can,
             summary: Summary::default(),
             started_at: Vec::new(),
+            wrong: None,
         };
         (0..count).for_each(|_| run.add_device());
         run
@@ -289,6 +292,9 @@ impl Run {
                 let told: Vec<&str> = told.split(", ").filter(|it| !is_nothing(it)).collect();
                 self.world
                     .tell(format!("device {device}: sync done: {}", told.join(", ")));
+                if let Err(what) = check::nothing_vanished(self, device) {
+                    self.wrong.get_or_insert(what);
+                }
                 Some(Ok(report.sent
                     + report.received
                     + report.conflicts
@@ -316,7 +322,10 @@ impl Run {
         Ok(())
     }
 
-    fn must_not_run_in_circles(&self, device: usize) -> Result<(), String> {
+    fn must_not_run_in_circles(&mut self, device: usize) -> Result<(), String> {
+        if let Some(wrong) = self.wrong.take() {
+            return Err(wrong);
+        }
         let sent = self.world.hold().links[device].requests - self.started_at[device];
         match self.devices[device].is_syncing() && sent > MOST_REQUESTS {
             true => Err(format!(
@@ -338,6 +347,7 @@ impl Run {
             }
             for server in &mut world.servers {
                 (server.ways.busy_percent, server.ways.fails_percent) = (0, 0);
+                server.ways.forgets_percent = 0;
             }
         }
         // What is still under way comes to its end.
@@ -381,7 +391,9 @@ impl Run {
             self.must_not_run_in_circles(device)?;
             match self.poll(device) {
                 None => {}
-                Some(Ok(moved)) => return Ok(moved),
+                Some(Ok(moved)) => {
+                    return self.must_not_run_in_circles(device).map(|()| moved);
+                }
                 Some(Err(error)) => {
                     return Err(format!(
                         "a sync of device {device} failed in calm weather: {error}"

@@ -81,7 +81,7 @@ impl Server {
                 found
             }
         };
-        let page = &names[..count.min(names.len())];
+        let mut page = names[..count.min(names.len())].to_vec();
         let next = match (self.ways.paging, page.last()) {
             (Paging::None, _) | (_, None) => None,
             _ if names.len() <= count => None,
@@ -91,7 +91,12 @@ impl Server {
                 Some(format!("{plain}&_after={stamp}_{}", id_of(last)))
             }
         };
-        self.page(kind, page, next.as_deref(), query.elements)
+        if page.len() > 1 && self.dice.chance(self.ways.forgets_percent) {
+            // Not the last one, which the link names.
+            let left_out = self.dice.below(page.len() - 1);
+            page.remove(left_out);
+        }
+        self.page(kind, &page, next.as_deref(), query.elements)
     }
 
     fn page_of_snapshot(
