@@ -245,7 +245,8 @@ fn explained(device: usize, edit: &Inspected, is_behind: bool) -> Result<(), Str
     if edit.changes == 0 {
         return wrong("is a local change without a row in the outbox");
     }
-    if edit.under_way {
+    // Sent before what it refers to was refused, it is asked about and not sent again.
+    if edit.under_way && !is_behind {
         return wrong("is still under way");
     }
     if !waits_for_a_person(edit.state) {

@@ -223,7 +223,7 @@ impl Personality {
             uuid_versions: dice.chance(25),
             last_writer_wins: dice.chance(10),
             busy_percent: dice.pick(&[0, 0, 5]),
-            forgets_percent: dice.pick(&[0, 0, 10]),
+            forgets_percent: dice.pick(&[0, 0, 30]),
             fails_percent: dice.pick(&[0, 0, 4]),
         };
         can.limit(&mut drawn);

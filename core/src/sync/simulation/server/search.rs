@@ -91,16 +91,12 @@ impl Server {
                 Some(format!("{plain}&_after={stamp}_{}", id_of(last)))
             }
         };
-        if page.len() > 1 && self.dice.chance(self.ways.forgets_percent) {
-            // Not the last one, which the link names.
-            let left_out = self.dice.below(page.len() - 1);
-            page.remove(left_out);
-        }
+        self.forget_one(&mut page);
         self.page(kind, &page, next.as_deref(), query.elements)
     }
 
     fn page_of_snapshot(
-        &self,
+        &mut self,
         number: u64,
         offset: usize,
         count: usize,
@@ -119,16 +115,21 @@ impl Server {
         let next = (end < snapshot.names.len())
             .then(|| format!("{}&_snapshot={number}&_offset={end}", plain(text)));
         let there = snapshot.names[offset.min(end)..end].iter();
-        let page: Vec<String> = there
+        let mut page: Vec<String> = there
             .filter(|name| self.text(name).is_some())
             .cloned()
             .collect();
-        self.page(
-            &snapshot.kind,
-            &page,
-            next.as_deref(),
-            text.contains("_elements"),
-        )
+        let kind = snapshot.kind.clone();
+        self.forget_one(&mut page);
+        self.page(&kind, &page, next.as_deref(), text.contains("_elements"))
+    }
+
+    /// Leaves one out now and then, and not the last one, which the link names.
+    fn forget_one(&mut self, page: &mut Vec<String>) {
+        if page.len() > 1 && self.dice.chance(self.ways.forgets_percent) {
+            let left_out = self.dice.below(page.len() - 1);
+            page.remove(left_out);
+        }
     }
 
     fn page(&self, kind: &str, names: &[String], next: Option<&str>, ids_only: bool) -> Response {
