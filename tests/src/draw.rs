@@ -9,8 +9,8 @@ impl Draw {
         Self(seed)
     }
 
-    /// The next number.
-    pub fn next(&mut self) -> u64 {
+    /// The next one.
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,7 +21,7 @@ impl Draw {
     /// A number below `end`, which is not 0.
     pub fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).unwrap_or(u64::MAX);
-        usize::try_from(self.next() % end).unwrap_or(0)
+        usize::try_from(self.number() % end).unwrap_or(0)
     }
 
     /// Changes the order.
@@ -33,7 +33,7 @@ impl Draw {
 
     /// A version 4 UUID.
     pub fn uuid(&mut self) -> String {
-        let (front, back) = (self.next(), self.next());
+        let (front, back) = (self.number(), self.number());
         format!(
             "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
             front >> 32,

@@ -108,25 +108,9 @@ impl Helios {
         Device::of(self.server())
     }
 
-    /// Stores records under their own ids, in transactions.
+    /// Stores records under their own ids, see [`fill`].
     pub async fn fill(&self, records: &[Value]) {
-        let server = self.server();
-        let text = |value: &Value, member: &str| {
-            value
-                .get(member)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        for part in records.chunks(TOGETHER) {
-            let mut bundle = Writer::new("transaction", &[]);
-            for record in part {
-                let name = format!("{}/{}", text(record, "resourceType"), text(record, "id"));
-                bundle.put(&name, &record.to_string(), None, false);
-            }
-            let answer = required(server.transaction(bundle.finish()).await);
-            assert_eq!(answer.status, 200, "filling: {:.500}", answer.text);
-        }
+        fill(&self.server(), records).await;
     }
 
     /// What it holds in memory now, in KiB.
@@ -150,6 +134,23 @@ impl Drop for Helios {
         // It has ended by itself, or it does now.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// Stores records under their own ids, in transactions.
+pub async fn fill(server: &Server, records: &[Value]) {
+    let text = |value: &Value, member: &str| {
+        let text = value.get(member).and_then(Value::as_str);
+        text.unwrap_or_default().to_owned()
+    };
+    for part in records.chunks(TOGETHER) {
+        let mut bundle = Writer::new("transaction", &[]);
+        for record in part {
+            let name = format!("{}/{}", text(record, "resourceType"), text(record, "id"));
+            bundle.put(&name, &record.to_string(), None, false);
+        }
+        let answer = required(server.transaction(bundle.finish()).await);
+        assert_eq!(answer.status, 200, "filling: {:.500}", answer.text);
     }
 }
 

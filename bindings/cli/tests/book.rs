@@ -5,7 +5,6 @@ mod common;
 // The demo's and the other tests' times to book; not all of it is needed here.
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../../tests/src/schedules.rs"]
-#[allow(dead_code, unreachable_pub)] // It is one of the other tests' as well.
 mod schedules;
 
 use common::pocketchart;

@@ -49,6 +49,21 @@ pub fn changed_elements(old: &Resource<'_>, new: &Resource<'_>) -> Vec<String> {
     changed.into_iter().map(str::to_owned).collect()
 }
 
+/// Whether `new` lacks the narrative that `old` has, where that was made of the record itself. It says no longer what the
+/// record says once anything else is changed, so a merge drops it; somebody's own words (`additional`) are no such thing.
+pub fn drops_generated_narrative(old: &Resource<'_>, new: &Resource<'_>) -> bool {
+    let Some(narrative) = old.member("text").filter(|_| new.member("text").is_none()) else {
+        return false;
+    };
+    let members = json::members(narrative.get()).unwrap_or_default();
+    let status = members.iter().find(|(name, _)| name == "status");
+    let status = status.and_then(|(_, value)| json::string(value));
+    matches!(
+        status.as_deref(),
+        Some("generated" | "extensions" | "empty")
+    )
+}
+
 /// Members by element: their own names, and what they hold.
 fn elements<'r>(resource: &'r Resource<'_>) -> BTreeMap<&'r str, Vec<(&'r str, Content<'r>)>> {
     let mut all: BTreeMap<&str, Vec<(&str, Content<'_>)>> = BTreeMap::new();
@@ -141,7 +156,7 @@ fn of(value: &RawValue) -> Result<usize, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{changed_elements, is_same};
+    use super::{changed_elements, drops_generated_narrative, is_same};
     use crate::fhir::Resource;
 
     #[test]
@@ -180,6 +195,25 @@ mod tests {
             assert_eq!(changed_elements(&a, &b).join(" "), changed, "{new}");
             assert_eq!(changed_elements(&b, &b).join(" "), "");
         }
+    }
+
+    #[test]
+    fn a_narrative_that_was_made_of_the_record_is_no_loss() {
+        let with = |status: &str| {
+            format!(
+                r#"{{"resourceType":"Patient","id":"a","text":{{"status":"{status}","div":"x"}}}}"#
+            )
+        };
+        let drops = |old: &str, new: &str| {
+            let parse = |text| Resource::parse_text(text).unwrap();
+            drops_generated_narrative(&parse(old), &parse(new))
+        };
+        let bare = r#"{"resourceType":"Patient","id":"a"}"#;
+        assert!(drops(&with("generated"), bare));
+        assert!(!drops(&with("additional"), bare));
+        assert!(!drops(&with("generated"), &with("generated")));
+        assert!(!drops(bare, &with("generated")));
+        assert!(!drops(bare, bare));
     }
 
     #[test]

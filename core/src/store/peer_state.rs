@@ -18,6 +18,8 @@ pub struct PeerState {
     pub not_before_ms: Option<i64>,
     /// When the newest sync that went through ended.
     pub last_sync_ms: Option<i64>,
+    /// Most changes that it took in one transaction, where it does not take as many as are sent.
+    pub entries: Option<usize>,
     /// Types whose cursor is older than the window: nothing comes behind it any more. The cursor it is about.
     pub settled: BTreeMap<String, i64>,
     /// Deletions.

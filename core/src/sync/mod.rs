@@ -178,11 +178,8 @@ impl SyncRun<'_> {
     pub async fn run(&self) -> Result<Report, SyncError> {
         let _turn = self.guard.sync_turn().await;
         let done = self.run_in_turn().await;
-        if let Err(SyncError::Server {
-            retry_after: Some(time),
-            ..
-        }) = &done
-        {
+        let told = done.as_ref().err().and_then(SyncError::retry_after);
+        if let Some(time) = told {
             let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
             let until = self.guard.now().epoch_ms().saturating_add(ms);
             self.guard

@@ -1,19 +1,33 @@
 //! What to do with what arrives. Pure: everything known goes in, a decision comes out.
 
-use crate::access::{EditState, Incoming, Known, Local, Pulled};
+use crate::access::{EditState, EditView, Incoming, Known, Local, Pulled};
 use crate::fhir::{ResourceType, merge};
 
 /// What to do with a record that a search brings: from a list, which may be stale.
 pub(super) fn on_pulled(local: &Local, incoming: &Incoming<'_>) -> Pulled {
     match (&local.edit, &local.known) {
         (None, Some(known)) if is_older(known, incoming) => Pulled::Older,
+        (Some(edit), _) if is_behind(edit, incoming) => Pulled::Older,
         _ => on_first(local, incoming),
     }
+}
+
+/// Whether the version is older than one that a local change has seen: to merge with it would take back what came since.
+fn is_behind(edit: &EditView, incoming: &Incoming<'_>) -> bool {
+    let number = |version: Option<&str>| version.and_then(|version| version.parse::<u64>().ok());
+    let seen = [&edit.base_version, &edit.theirs_version];
+    let seen = seen
+        .into_iter()
+        .filter_map(|it| number(it.as_deref()))
+        .max();
+    seen.zip(number(incoming.version))
+        .is_some_and(|(seen, now)| now < seen)
 }
 
 /// As [`on_pulled`], where the server itself says so: by a direct read, or since an older copy of it was put back.
 pub(super) fn on_read(local: &Local, incoming: &Incoming<'_>) -> Pulled {
     match on_pulled(local, incoming) {
+        Pulled::Older if local.edit.is_some() => Pulled::Conflict,
         Pulled::Older => Pulled::WentBack,
         other => other,
     }
@@ -205,11 +219,10 @@ mod tests {
             on_pulled(&known("1", 6), &incoming(THEIRS, "2")),
             Pulled::Take
         );
-        // A local change is a conflict either way.
-        assert_eq!(
-            on_read(&edited(Some("3"), None, None), &incoming(THEIRS, "2")),
-            Pulled::Conflict
-        );
+        // A local change is not merged with it, and is a conflict once the server says so itself.
+        let edit = edited(Some("3"), None, None);
+        assert_eq!(on_pulled(&edit, &incoming(THEIRS, "2")), Pulled::Older);
+        assert_eq!(on_read(&edit, &incoming(THEIRS, "2")), Pulled::Conflict);
     }
 
     #[test]

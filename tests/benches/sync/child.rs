@@ -7,7 +7,8 @@ use pocketchart_core::access::{Guard, PeerSettings};
 use pocketchart_core::net::Server;
 use pocketchart_core::sync::{Progress, Report, SyncRun};
 use pocketchart_tests::draw::Draw;
-use pocketchart_tests::{make_vault, resource, unlock};
+use pocketchart_tests::helios::fill;
+use pocketchart_tests::{make_vault, resource, synthea, unlock};
 use serde_json::{Value, json};
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -21,6 +22,15 @@ const NOTED: [&str; 4] = ["Observation", "Condition", "Procedure", "Immunization
 
 pub(crate) async fn run(what: &[&str]) {
     let answer = match what {
+        // By hand, for a server to look at with a profiler.
+        ["fill", url] => {
+            fill(
+                &plain_server(url),
+                &synthea::records("synthea-100.tar.xz").unwrap(),
+            )
+            .await;
+            Value::Null
+        }
         ["create", home, url] => create(Path::new(home), url),
         ["plain", url, types, sort, page, ahead] => {
             let types: Vec<String> = types.split(',').map(str::to_owned).collect();
@@ -28,7 +38,15 @@ pub(crate) async fn run(what: &[&str]) {
         }
         ["sync", home, url] => sync(Path::new(home), url).await,
         ["watch", home, url, log] => watch(Path::new(home), url, Path::new(log)).await,
-        ["push", home, url, turn] => push(Path::new(home), url, turn.parse().unwrap()).await,
+        ["push", home, url, turn, together] => {
+            push(
+                Path::new(home),
+                url,
+                turn.parse().unwrap(),
+                together.parse().unwrap(),
+            )
+            .await
+        }
         _ => panic!("{what:?}"),
     };
     println!("{answer}");
@@ -102,9 +120,9 @@ async fn watch(home: &Path, url: &str, log: &Path) -> Value {
     })
 }
 
-/// Edits of records that no earlier turn touched, pushed; and as many others, sent by a plain client. By turns the one
-/// and the other is first.
-async fn push(home: &Path, url: &str, turn: usize) -> Value {
+/// Edits of records that no earlier turn touched, pushed; and as many others, sent by a plain client in transactions of
+/// `together`.
+async fn push(home: &Path, url: &str, turn: usize, together: usize) -> Value {
     let guard = unlock(home);
     let mut names: Vec<_> = guard
         .fingerprints()
@@ -127,15 +145,10 @@ async fn push(home: &Path, url: &str, turn: usize) -> Value {
     for (_, text, _) in ours {
         guard.put(&resource(text)).unwrap();
     }
-    // As the push divides them: learned from it, or of the turn before.
-    let lengths = |all: &[usize]| match all {
-        [] => vec![50; EDITS / 50],
-        all => all.to_vec(),
-    };
-    let mut plain_time = Duration::ZERO;
-    if turn % 2 == 1 {
-        plain_time = plain::transactions(&plain_server(url), theirs, &lengths(&[])).await;
-    }
+    // Half of the others before it, half after it: who is first finds a colder server.
+    let (before, after) = theirs.split_at(EDITS / 2);
+    let plain = plain_server(url);
+    let mut plain_time = plain::transactions(&plain, before, together).await;
     let (server, watched) = Watched::new(plain_server(url), None);
     let sent_at = Mutex::new(None);
     let (cpu, start) = (measure::cpu(), Instant::now());
@@ -151,15 +164,13 @@ async fn push(home: &Path, url: &str, turn: usize) -> Value {
         "{report:?}"
     );
     let (push_time, push_cpu) = sent_at.lock().unwrap().unwrap();
+    plain_time += plain::transactions(&plain, after, together).await;
     let writes: Vec<_> = watched
         .all()
         .into_iter()
         .filter(|went| !went.what.starts_with("GET"))
         .collect();
     let divided: Vec<usize> = writes.iter().map(|went| went.entries).collect();
-    if turn % 2 == 0 {
-        plain_time = plain::transactions(&plain_server(url), theirs, &lengths(&divided)).await;
-    }
     let waited: Duration = writes.iter().filter_map(|went| went.time).sum();
     json!({
         "push_ms": ms(push_time), "plain_ms": ms(plain_time), "waited_ms": ms(waited),

@@ -35,10 +35,13 @@ struct Bench {
     folder: tempfile::TempDir,
     types: String,
     noise: Vec<f64>,
+    /// Disturbed turns count too.
+    is_anyway: bool,
 }
 
 pub(crate) async fn measure(parts: &[&str]) {
-    let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
+    let is_any = parts.iter().all(|part| *part == "anyway");
+    let wanted = |part: &str| is_any || parts.contains(&part);
     let Some(helios) = Helios::start("the bench of the sync").await else {
         return;
     };
@@ -52,6 +55,7 @@ pub(crate) async fn measure(parts: &[&str]) {
         folder,
         types: String::new(),
         noise: Vec::new(),
+        is_anyway: parts.contains(&"anyway"),
     };
     drop(records);
     bench.learn_types();
@@ -118,7 +122,7 @@ impl Bench {
             let after = self.busy();
             let others =
                 ((after.0 - before.0) - (after.1 - before.1)) / start.elapsed().as_secs_f64();
-            if others <= DISTURBED || *spare == 0 {
+            if others <= DISTURBED || *spare == 0 || self.is_anyway {
                 self.noise.push(others);
                 return result;
             }
@@ -245,7 +249,7 @@ impl Bench {
     fn quiet(&mut self) {
         let home = self.home("quiet");
         self.child(&["sync", &home, self.helios.url()]);
-        std::thread::sleep(OLD_AFTER.saturating_sub(self.filled.elapsed()));
+        self.wait_until_old();
         let log = self.folder.path().join("quiet.log");
         // The first sync that finds nothing young any more, and the one after it.
         for turn in 0..2 {
@@ -271,24 +275,38 @@ impl Bench {
         }
     }
 
+    fn wait_until_old(&self) {
+        std::thread::sleep(OLD_AFTER.saturating_sub(self.filled.elapsed()));
+    }
+
     fn push(&mut self) {
         let home = self.home("push");
         self.child(&["sync", &home, self.helios.url()]);
+        // The first push shows how it divides them; the plain client does the same then.
+        let mut together = String::from("50");
         let (mut turns, mut spare, mut at) = (Vec::new(), TURNS, 0);
-        for _ in 0..TURNS {
+        while turns.len() <= TURNS {
             let pushed = self.turn(&mut spare, |bench| {
                 at += 1;
-                bench.child(&["push", &home, bench.helios.url(), &(at - 1).to_string()])
+                let turn = (at - 1).to_string();
+                bench.child(&["push", &home, bench.helios.url(), &turn, &together])
             });
             eprintln!("push {pushed}");
+            let divided = pushed["divided"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter_map(Value::as_u64);
+            together = divided.max().unwrap().to_string();
             turns.push(pushed);
         }
+        turns.remove(0);
         let each = |name: &str| median(turns.iter().map(|turn| number(turn, name)).collect());
         let ratios = turns
             .iter()
             .map(|turn| number(turn, "push_ms") / number(turn, "plain_ms"));
         println!(
-            "| push of 500 edits, wall | {:.0} ms ({:.2}x), {:.0} ms of it waiting for the server | {:.0} ms: the same transactions by a plain client | 1.3x |",
+            "| push of 500 edits, wall | {:.0} ms ({:.2}x), {:.0} ms of it waiting for the server | {:.0} ms: the same in transactions of {together} by a plain client | 1.3x |",
             each("push_ms"),
             median(ratios.collect()),
             each("waited_ms"),
@@ -297,6 +315,8 @@ impl Bench {
     }
 
     fn kill(&mut self) {
+        // Else what is younger than the window comes again in any case.
+        self.wait_until_old();
         let home = self.home("kill");
         let log = self.folder.path().join("kill.log");
         let watch = ["watch", &home, self.helios.url(), log.to_str().unwrap()];
@@ -324,6 +344,7 @@ impl Bench {
             "nothing is missing and nothing is there twice"
         );
         let again = asked_again(&fs::read_to_string(&log).unwrap());
+        eprintln!("asked for again after each kill (whole, on its way): {again:?}");
         let (whole, cut) = again
             .iter()
             .fold((0, 0), |most, one| (most.0.max(one.0), most.1.max(one.1)));
@@ -342,31 +363,33 @@ fn note_run(log: &Path) {
     file.write_all(b"run\n").unwrap();
 }
 
-/// For each run after the first: the pages it asked for although they had come whole before, and those that had only been
-/// asked for.
+/// For each run after the first: the pages with records that it asked for although they had come whole before, and those
+/// that had been on their way.
 fn asked_again(log: &str) -> Vec<(usize, usize)> {
-    let (mut asked, mut whole) = (BTreeSet::new(), BTreeSet::new());
+    let (mut asked, mut whole, mut empty) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut again = Vec::new();
     for run in log.split("run\n").skip(1) {
         let (mut of_whole, mut of_cut) = (0, 0);
         let (mut now_asked, mut now_whole) = (Vec::new(), Vec::new());
         for line in run.lines() {
-            let mut words = line.splitn(4, ' ');
-            let (word, second) = (words.next().unwrap(), words.next().unwrap());
-            let what = words.last().unwrap_or_default();
-            // A page, and no question whether there is something new.
-            if !what.contains('?') || what.contains("_lastUpdated=ge") {
+            let (line, target) = line.rsplit_once(' ').unwrap();
+            // A page of the load: no statement, and no question whether there is something new.
+            let is_page = target.contains('?')
+                && !target.starts_with('_')
+                && !target.contains("_lastUpdated=ge");
+            if !is_page || empty.contains(target) {
                 continue;
             }
-            match word {
-                "asked" if whole.contains(what) => of_whole += 1,
-                "asked" if asked.contains(what) => of_cut += 1,
-                "asked" => {}
-                _ if second.parse::<usize>().unwrap() > EMPTY => now_whole.push(what),
-                _ => {}
-            }
-            if word == "asked" {
-                now_asked.push(what);
+            if let Some(answered) = line.strip_prefix("whole ") {
+                let (bytes, _) = answered.split_once(' ').unwrap();
+                match bytes.parse::<usize>().unwrap() {
+                    0..=EMPTY => _ = empty.insert(target),
+                    _ => now_whole.push(target),
+                }
+            } else {
+                of_whole += usize::from(whole.contains(target));
+                of_cut += usize::from(asked.contains(target) && !whole.contains(target));
+                now_asked.push(target);
             }
         }
         asked.extend(now_asked);

@@ -67,26 +67,15 @@ fn next_of(head: &[u8]) -> Option<String> {
 /// A change as it goes over the wire: `Type/id`, text, version.
 pub(crate) type Change = (String, String, String);
 
-/// Transactions of these lengths; answers with what the server took for them.
-pub(crate) async fn transactions(
-    server: &Server,
-    changes: &[Change],
-    lengths: &[usize],
-) -> Duration {
-    let mut rest = changes;
-    let mut bodies = Vec::new();
-    for length in lengths {
-        let (now, later) = rest.split_at(*length);
+/// Sends changes in transactions of `together`; answers with what the server took for them.
+pub(crate) async fn transactions(server: &Server, changes: &[Change], together: usize) -> Duration {
+    let mut took = Duration::ZERO;
+    for part in changes.chunks(together) {
         let mut bundle = Writer::new("transaction", &[]);
-        for (name, text, version) in now {
+        for (name, text, version) in part {
             bundle.put(name, text, Some(version), false);
         }
-        bodies.push(bundle.finish());
-        rest = later;
-    }
-    assert!(rest.is_empty());
-    let mut took = Duration::ZERO;
-    for body in bodies {
+        let body = bundle.finish();
         let start = Instant::now();
         let answer = server.transaction(body).await.unwrap();
         took += start.elapsed();

@@ -2,10 +2,10 @@
 # A sync with Helios (../shared/servers/hfs.xz) beside plain downloads and plain transactions of the same server by our own
 # client, turn by turn in one run.
 #
-#   tests/benches/sync/run.sh [load] [quiet] [push] [kill]
+#   tests/benches/sync/run.sh [load] [quiet] [push] [kill] [anyway]
 #
 # Each figure is taken in a process of its own. Turns in which other programs took more than a tenth of a core are taken
-# again, as often as there are turns; the table says how busy they were.
+# again, as often as there are turns (never: `anyway`); the last line says how busy they were.
 set -eu
 cd "$(dirname "$0")/../../.."
 if [ ! -f "${POCKETCHART_SHARED:-../shared}/servers/hfs.xz" ]; then

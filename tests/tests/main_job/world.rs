@@ -6,7 +6,7 @@ use pocketchart_core::access::{PeerId, Saved};
 use pocketchart_tests::helios::Helios;
 use pocketchart_tests::*;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Syncs of both devices until nothing moves any more; more than this is a loop.
 const ENOUGH: usize = 8;
@@ -107,23 +107,7 @@ impl World {
             assert_eq!(device.guard.unsent_changes().unwrap(), 0);
             holds_what_is_served(device, &served);
         }
-        for it in &self.decided {
-            if !plan.conflicting.contains(&it.record) {
-                let acts: Vec<_> = plan
-                    .edits()
-                    .filter(|edit| edit.record == it.record)
-                    .map(|edit| (edit.act, &edit.mark))
-                    .collect();
-                println!("unexpected {} {acts:?} {:?}", it.record, it.paths);
-            }
-        }
-        let decided: Vec<&String> = self.decided.iter().map(|it| &it.record).collect();
-        let once: BTreeSet<String> = decided.iter().copied().cloned().collect();
-        assert_eq!(
-            once, plan.conflicting,
-            "just the real conflicts went before a person"
-        );
-        assert_eq!(decided.len(), once.len(), "each once");
+        self.only_real_conflicts(plan);
         let mut writes: BTreeMap<&str, usize> = BTreeMap::new();
         for edit in self.decided.iter().filter_map(|it| it.written.as_ref()) {
             self.happened_once(edit, &served);
@@ -136,13 +120,29 @@ impl World {
             let known = self.filled.contains_key(record) || writes.contains_key(record.as_str());
             assert!(known, "{record} is nobody's");
             let version: usize = resource(text).version().unwrap().parse().unwrap();
-            let decided = usize::from(once.contains(record));
+            let decided = usize::from(plan.conflicting.contains(record));
             let most = writes.get(record.as_str()).copied().unwrap_or(0) + decided + 1;
             assert!(
                 version <= most,
                 "{record}: {version} versions of at most {most}"
             );
         }
+    }
+
+    /// Just the records that both changed in a way that only a person can settle went before one, each once.
+    fn only_real_conflicts(&self, plan: &Plan) {
+        let mut left = plan.conflicting.clone();
+        for decided in &self.decided {
+            let record = &decided.record;
+            let edits = plan.edits().filter(|edit| edit.record == *record);
+            let acts: Vec<Act> = edits.map(|edit| edit.act).collect();
+            let paths = &decided.paths;
+            assert!(
+                left.remove(record),
+                "{record}: {acts:?} differ in {paths:?}"
+            );
+        }
+        assert!(left.is_empty(), "{left:?} were settled without a person");
     }
 
     fn happened_once(&self, edit: &Edit, served: &BTreeMap<String, String>) {

@@ -6,7 +6,7 @@
 use super::model::{Action, Allows, Facility, Policy, Rule, Scope, VaultAction};
 use crate::access::{Actor, Role};
 use crate::fhir::compartment::patients_of;
-use crate::fhir::content::changed_elements;
+use crate::fhir::content::{changed_elements, drops_generated_narrative};
 use crate::fhir::{Resource, ResourceId, ResourceType, json};
 use crate::store::{Limited, Patients, PeerId, Sees, View};
 use std::collections::{BTreeMap, HashMap};
@@ -325,7 +325,11 @@ impl InForce {
             return Ok(());
         };
         if let Some(fields) = fields {
-            let changed = changed_elements(old, new);
+            let mut changed = changed_elements(old, new);
+            // What a merge leaves out, of a record in which something else may be changed.
+            if changed.len() > 1 && drops_generated_narrative(old, new) {
+                changed.retain(|name| name != "text");
+            }
             if changed.iter().any(|name| !fields.contains(name)) {
                 return Err(Why::Fields {
                     rule: id(),

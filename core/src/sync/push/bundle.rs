@@ -138,6 +138,7 @@ impl Push<'_, '_> {
             };
             let Some(outcomes) = done else { continue };
             largest = largest.max(changes.len());
+            self.size.went_well(changes.len());
             for (at, outcome) in changes.into_iter().zip(outcomes) {
                 all_taken &= matches!(outcome, Outcome::Sent | Outcome::Renamed);
                 if outcome == Outcome::Sent {

@@ -121,12 +121,13 @@ impl SyncRun<'_> {
         capability: &Capability,
         report: &mut Report,
     ) -> Result<Faults, SyncError> {
+        let known = self.guard.peer_state(self.peer)?.entries;
         let mut push = Push {
             run: self,
             capability,
             report,
             faults: Faults::default(),
-            size: Size::default(),
+            size: Size::learned(known),
             gives_ids: capability.gives_ids.iter().copied().collect(),
             by_post: HashSet::new(),
             refers: HashMap::new(),
@@ -137,8 +138,14 @@ impl SyncRun<'_> {
             done: 0,
             total: 0,
         };
-        push.all().await?;
-        Ok(push.faults)
+        let done = push.all().await;
+        let (entries, faults) = (push.size.to_remember(), push.faults);
+        if let Some(entries) = entries.filter(|_| entries != known) {
+            self.guard
+                .note_peer_state(self.peer, |state| state.entries = Some(entries))?;
+        }
+        done?;
+        Ok(faults)
     }
 }
 

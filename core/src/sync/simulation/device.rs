@@ -40,7 +40,7 @@ pub(super) enum Going {
     Idle,
     On,
     Killed,
-    Over(Result<Report, SyncError>),
+    Over(Box<Result<Report, SyncError>>),
 }
 
 fn passphrase() -> SecretText {
@@ -202,7 +202,7 @@ impl Device {
         match sync.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(done) => {
                 self.sync = None;
-                Going::Over(done)
+                Going::Over(Box::new(done))
             }
             Poll::Pending if self.kill_after.is_some_and(|after| woken >= after) => {
                 self.sync = None;

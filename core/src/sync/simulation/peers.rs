@@ -59,7 +59,9 @@ fn write(run: &Run, site: usize, value: &Value, if_match: Option<&str>) {
 }
 
 /// By server and name: text here, text there.
-fn compared(run: &Run) -> BTreeMap<(usize, String), ([u8; 32], Option<[u8; 32]>)> {
+type Compared = BTreeMap<(usize, String), ([u8; 32], Option<[u8; 32]>)>;
+
+fn compared(run: &Run) -> Compared {
     let hashes = run.devices[0].guard().fingerprints().unwrap();
     let world = run.world.hold();
     let found = hashes.into_iter().map(|(name, hash)| {

@@ -240,7 +240,8 @@ pub(super) struct Can {
     pub(super) page_without_links: bool,
     /// Recognise what it sent in what a server made of it.
     pub(super) see_through_rewriting: bool,
-    /// POST where a server wants ids of its own.
+    /// POST where a server wants ids of its own. Off: where such a record was pulled under the server's id and edited here
+    /// before it was recognised, what waited under the old id is lost (seed 39 of 2026-11-24).
     pub(super) take_server_ids: bool,
     /// Send what is referred to first.
     pub(super) order_by_reference: bool,
@@ -258,6 +259,9 @@ pub(super) struct Can {
     /// seed 360: page 1 of a stored search, then minutes offline, then page 2 with younger stamps; the cursor jumps over
     /// what was made in between.
     pub(super) see_how_old_a_list_is: bool,
+    /// Look for a write whose answer was lost among the versions in between. Without, an item that it added and that
+    /// somebody took out meanwhile is added again (seed 172 of 2026-11-24).
+    pub(super) look_into_history: bool,
 }
 
 impl Can {
@@ -272,6 +276,7 @@ impl Can {
         merge: true,
         tell_its_own_version: true,
         see_how_old_a_list_is: true,
+        look_into_history: false,
     };
 
     /// As [`Can::NOW`]; `POCKETCHART_CAN=merge,learn_deletions` asks for more, to see what it would find.
@@ -290,6 +295,7 @@ impl Can {
                 "merge" => &mut can.merge,
                 "tell_its_own_version" => &mut can.tell_its_own_version,
                 "see_how_old_a_list_is" => &mut can.see_how_old_a_list_is,
+                "look_into_history" => &mut can.look_into_history,
                 other => panic!("there is no switch {other}"),
             };
             *switch = true;

@@ -287,24 +287,26 @@ impl Run {
                     .tell(format!("device {device}: its sync is killed"));
                 None
             }
-            Going::Over(Ok(report)) => {
-                let told = format!("{report:?}");
-                let told: Vec<&str> = told.split(", ").filter(|it| !is_nothing(it)).collect();
-                self.world
-                    .tell(format!("device {device}: sync done: {}", told.join(", ")));
-                if let Err(what) = check::nothing_vanished(self, device) {
-                    self.wrong.get_or_insert(what);
+            Going::Over(done) => match *done {
+                Ok(report) => {
+                    let told = format!("{report:?}");
+                    let told: Vec<&str> = told.split(", ").filter(|it| !is_nothing(it)).collect();
+                    self.world
+                        .tell(format!("device {device}: sync done: {}", told.join(", ")));
+                    if let Err(what) = check::nothing_vanished(self, device) {
+                        self.wrong.get_or_insert(what);
+                    }
+                    Some(Ok(report.sent
+                        + report.received
+                        + report.conflicts
+                        + report.refused))
                 }
-                Some(Ok(report.sent
-                    + report.received
-                    + report.conflicts
-                    + report.refused))
-            }
-            Going::Over(Err(error)) => {
-                self.world
-                    .tell(format!("device {device}: sync failed: {error}"));
-                Some(Err(error))
-            }
+                Err(error) => {
+                    self.world
+                        .tell(format!("device {device}: sync failed: {error}"));
+                    Some(Err(error))
+                }
+            },
         }
     }
 

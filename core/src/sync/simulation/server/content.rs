@@ -73,7 +73,9 @@ pub(super) fn is_same(a: &Value, b: &Value) -> bool {
         sort(&mut value);
         value
     };
-    plain(a).to_string() == plain(b).to_string()
+    // As texts: the order of members counts, and it is the same in both.
+    let (a, b) = (plain(a).to_string(), plain(b).to_string());
+    a == b
 }
 
 /// The local references in a resource.

@@ -197,7 +197,7 @@ impl Server {
         }
         match (query.by_time, query.newest_first) {
             (true, false) => found.sort(),
-            (true, true) => found.sort_by(|a, b| b.0.cmp(&a.0)),
+            (true, true) => found.sort_by_key(|item| std::cmp::Reverse(item.0)),
             _ => found.sort_by(|a, b| a.2.cmp(&b.2)),
         }
         found.into_iter().map(|(.., name)| name).collect()
