@@ -47,10 +47,27 @@ impl Tx<'_> {
             return Ok(());
         };
         let turns = self.turns(rid, &edit)?;
-        let refused = turns.iter().find(|turn| turn.seq == seq);
-        let saw_merge = refused.is_some_and(|turn| turn.shown.is_some());
+        let refused = turns.iter().take_while(|turn| turn.seq <= seq);
+        let saw = refused
+            .clone()
+            .last()
+            .and_then(|turn| turn.shown.as_deref());
+        let kind = name.reference.kind;
+        // The next turn may have seen a merge with an older version than the one that is there by now.
+        let would_see = edit
+            .theirs
+            .as_deref()
+            .and_then(|theirs| self.fold(kind, &edit, refused, theirs));
+        let saw_newest = saw.is_some() && saw == would_see.as_deref();
+        let nothing_left = turns.last().is_some_and(|turn| turn.text.is_none());
+        if nothing_left && edit.base.is_none() {
+            return self.drop_edit(rid);
+        }
         self.join_turns(rid, seq)?;
-        if saw_merge && let Some(theirs) = &edit.theirs {
+        if saw.is_some() && !saw_newest {
+            return self.turn_into_conflict(name.peer.0, rid);
+        }
+        if let Some(theirs) = edit.theirs.as_deref().filter(|_| saw_newest) {
             self.start_from(rid, Some(theirs), edit.theirs_version.as_deref())?;
         }
         match self.show_merged(name, rid)? {

@@ -30,6 +30,8 @@ impl Push<'_, '_> {
             _ => fate::of_delete(over(pending), now.view()),
         };
         Ok(match fate {
+            // It arrived and was deleted there, as far as anybody can tell. To send it again would undo that unseen.
+            Fate::NotArrived if is_put && now.was_deleted => Some(self.conflict(pending, &now)?),
             Fate::NotArrived => None,
             Fate::Arrived if is_put => Some(self.settle(pending, &now.text)?),
             Fate::Arrived => Some(self.settle_delete(pending)?),

@@ -11,6 +11,8 @@ use crate::sync::{SyncError, failed};
 /// A record as the server has it now.
 pub(super) struct Now {
     pub(super) exists: bool,
+    /// It was there, and the server says that it was deleted.
+    pub(super) was_deleted: bool,
     version: Option<String>,
     pub(super) text: String,
 }
@@ -19,6 +21,7 @@ impl Now {
     pub(super) fn absent() -> Self {
         Self {
             exists: false,
+            was_deleted: false,
             version: None,
             text: String::new(),
         }
@@ -77,11 +80,15 @@ impl Push<'_, '_> {
                 let version = copy.version().map(str::to_owned);
                 Ok(Now {
                     exists: true,
+                    was_deleted: false,
                     version: version.or(answer.version),
                     text: answer.text,
                 })
             }
-            404 | 410 => Ok(Now::absent()),
+            404 | 410 => Ok(Now {
+                was_deleted: answer.status == 410,
+                ..Now::absent()
+            }),
             _ => Err(failed(&answer, "a read")),
         }
     }

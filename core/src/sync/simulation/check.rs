@@ -3,6 +3,7 @@
 use super::edits::waits_for_a_person;
 use super::ledger::{Entry, What};
 use super::run::Run;
+use super::server::Version;
 use super::story::{Edit, marks};
 use super::texts;
 use crate::access::EditState;
@@ -29,6 +30,60 @@ pub(super) fn hash(text: &str) -> [u8; 32] {
 
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
+}
+
+/// What waits on the devices in the end, for the story.
+pub(super) fn tell(run: &Run) {
+    for device in &run.devices {
+        let (edits, _) = device.guard().inspect().unwrap();
+        for edit in &edits {
+            let marks = |text: &Option<String>| text.as_deref().map(super::story::tokens);
+            run.world.tell(format!(
+                "device {}: {} {:?}{} over {:?}; base {:?}, body {:?}, mine {:?}, theirs {:?} {:?}",
+                device.number,
+                edit.name.reference,
+                edit.state,
+                if edit.deleted { ", deleted" } else { "" },
+                edit.base_version,
+                marks(&edit.base),
+                marks(&edit.body),
+                marks(&edit.mine),
+                edit.theirs_version,
+                marks(&edit.theirs),
+            ));
+        }
+    }
+}
+
+/// After a sync: what was here before and nobody deleted, here or there, is here.
+pub(super) fn nothing_vanished(run: &mut Run, device: usize) -> Result<(), String> {
+    let guard = run.devices[device].guard();
+    let (edits, _) = guard.inspect().unwrap();
+    let mut held: BTreeSet<String> = BTreeSet::new();
+    for (name, _) in guard.fingerprints().unwrap() {
+        held.insert(name.reference.to_string());
+    }
+    let is_edited = |name: &str| {
+        edits
+            .iter()
+            .any(|edit| edit.name.reference.to_string() == name)
+    };
+    let before = std::mem::replace(&mut run.devices[device].held, held.clone());
+    let world = run.world.hold();
+    let is_there = |name: &str| {
+        let versions = world.servers[0].records.get(name);
+        versions.is_some_and(|all| all.iter().all(|version| version.text.is_some()))
+    };
+    let gone = before.difference(&held);
+    match gone
+        .into_iter()
+        .find(|name| is_there(name) && !is_edited(name))
+    {
+        Some(name) => Err(format!(
+            "device {device} has lost {name}, which the server has and nobody deleted"
+        )),
+        None => Ok(()),
+    }
 }
 
 /// From each version of the server to the next.
@@ -65,26 +120,36 @@ fn lost_by_deletion(run: &Run, old: &str, by: usize) -> Option<String> {
     unseen.map(|edit| format!("deleted with E{edit} in it, which whoever deleted it had not seen"))
 }
 
-/// What was made once is there once.
+/// What was made once is there once: no record stands under a second name while it is there under the first.
 fn nothing_is_doubled(run: &Run) -> Result<(), String> {
     let world = run.world.hold();
-    let mut names: BTreeMap<usize, BTreeSet<&String>> = BTreeMap::new();
+    let mut names: BTreeMap<usize, Vec<(&String, &[Version])>> = BTreeMap::new();
     for (name, versions) in &world.servers[0].records {
-        for text in versions
+        let mut texts = versions
             .iter()
-            .filter_map(|version| version.text.as_deref())
-        {
-            if let Some(number) = texts::number_of(&parse(text)) {
-                names.entry(number).or_default().insert(name);
+            .filter_map(|version| version.text.as_deref());
+        if let Some(number) = texts.find_map(|text| texts::number_of(&parse(text))) {
+            names.entry(number).or_default().push((name, versions));
+        }
+    }
+    for (number, all) in &names {
+        for (name, versions) in all {
+            let made_us = versions[0].stamp_us;
+            let was_there = |others: &[Version]| {
+                let before = others
+                    .iter()
+                    .take_while(|version| version.stamp_us <= made_us);
+                before.last().is_some_and(|version| version.text.is_some())
+            };
+            let mut others = all.iter().filter(|(other, _)| other != name);
+            if let Some((other, _)) = others.find(|(_, versions)| was_there(versions)) {
+                return Err(format!(
+                    "record {number} is {other}, and was made again as {name}"
+                ));
             }
         }
     }
-    match names.iter().find(|(_, names)| names.len() > 1) {
-        Some((number, names)) => Err(format!(
-            "record {number} was made more than once: {names:?}"
-        )),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// What the devices hold back, by record.
@@ -118,6 +183,10 @@ fn outboxes(run: &Run) -> Result<Held, String> {
                 .into_iter()
                 .flatten()
                 .find_map(|text| texts::number_of(&parse(text)));
+            // Made and deleted here, and refused with what it had to go together with: nothing of it is anywhere.
+            if record.is_none() && edit.deleted && edit.state == EditState::Refused {
+                continue;
+            }
             let Some(record) = record else {
                 return Err(format!(
                     "device {number}: {} waits without any text",
@@ -180,7 +249,8 @@ fn explained(device: usize, edit: &Inspected, is_behind: bool) -> Result<(), Str
     if edit.changes == 0 {
         return wrong("is a local change without a row in the outbox");
     }
-    if edit.under_way {
+    // Sent before what it refers to was refused, it is asked about and not sent again.
+    if edit.under_way && !is_behind {
         return wrong("is still under way");
     }
     if !waits_for_a_person(edit.state) {
@@ -239,7 +309,11 @@ fn every_edit_is_somewhere(run: &Run, held: &Held) -> Result<(), String> {
         let there = now.get(&entry.record);
         let is_there = match entry.what {
             What::Remove(item) => {
-                there.is_none_or(|text| !texts::items(text).contains(&item))
+                // Added by a write whose answer was lost, and taken out by others before anybody asked: a merge cannot
+                // tell that from one that never arrived, and adds it again. Only the server's history could tell.
+                let is_uncertain = !run.can.look_into_history && world.unanswered.contains(&item);
+                is_uncertain
+                    || there.is_none_or(|text| !texts::items(text).contains(&item))
                     || held.records.contains(&entry.record)
             }
             What::Delete => {
@@ -314,6 +388,14 @@ fn devices_equal_the_server(run: &Run) -> Result<(), String> {
             .into_iter()
             .map(|(name, hash)| (name.reference.to_string(), hash))
             .collect();
+        // A server that says 404 of what was deleted could as well have lost it: what was written here is kept, and shown.
+        let says_nothing = world.servers[0].ways.gone == 404;
+        let state = device.guard().peer_state(device.peer(0)).unwrap();
+        let only_here = if says_nothing {
+            state.only_here
+        } else {
+            BTreeSet::new()
+        };
         for (name, hash) in &served {
             match stored.get(name) {
                 _ if edited.contains(name) => {}
@@ -327,7 +409,7 @@ fn devices_equal_the_server(run: &Run) -> Result<(), String> {
             }
         }
         for name in stored.keys().filter(|name| !served.contains_key(*name)) {
-            if run.can.learn_deletions && !edited.contains(name) {
+            if run.can.learn_deletions && !edited.contains(name) && !only_here.contains(name) {
                 return Err(format!(
                     "device {number} still has {name}, which the server has not"
                 ));

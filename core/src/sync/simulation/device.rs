@@ -11,6 +11,7 @@ use crate::fhir::Reference;
 use crate::net::Server;
 use crate::sync::{Report, SyncError, SyncRun};
 use crate::vault::Secret;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -30,6 +31,8 @@ pub(super) struct Device {
     sync: Option<Sync>,
     /// The sync is dropped once so many answers have come.
     kill_after: Option<u64>,
+    /// Names of what it had after its last sync.
+    pub(super) held: BTreeSet<String>,
 }
 
 /// How a sync of a device goes.
@@ -116,6 +119,7 @@ impl Device {
             peers: Vec::new(),
             sync: None,
             kill_after: None,
+            held: BTreeSet::new(),
         };
         let guard = device.open();
         for site in 0..sites {

@@ -1,6 +1,7 @@
 //! What people do: on devices, and at the server itself.
 
 use super::ledger::{Entry, Kept, What};
+use super::personality::Ids;
 use super::run::Run;
 use super::server::{Conditions, STRANGER, When};
 use super::story::{Edit, mark, marks};
@@ -98,7 +99,7 @@ fn put(
     };
     let said: Vec<String> = made
         .iter()
-        .map(|(edit, entry)| format!("E{edit} {:?}", entry.what))
+        .map(|(edit, entry)| format!("E{edit} {:?} over {:?}", entry.what, entry.saw))
         .collect();
     let resources: Vec<Resource<'_>> = texts
         .iter()
@@ -195,7 +196,8 @@ fn delete(run: &mut Run, device: usize, second: bool, names: &[String]) -> Resul
     match run.devices[device].guard_of(second).delete(&reference) {
         Ok(saved) => {
             run.world.tell(format!(
-                "device {device}: deletes {name} (E{edit}) -> {saved:?}"
+                "device {device}: deletes {name} (E{edit}, over {:?}) -> {saved:?}",
+                marks(&text)
             ));
             run.ledger
                 .enter(edit, entry(device, number, What::Delete, marks(&text)));
@@ -207,6 +209,10 @@ fn delete(run: &mut Run, device: usize, second: bool, names: &[String]) -> Resul
 
 /// Writes again what this device deleted, whether or not anybody has heard of it yet.
 fn recreate(run: &mut Run, device: usize, second: bool) -> Result<(), String> {
+    // Under an id of the server's own it would be another record.
+    if run.world.hold().servers[0].ways.ids == Ids::Own {
+        return Ok(());
+    }
     let mine = run
         .ledger
         .all()

@@ -22,3 +22,8 @@ mod server;
 mod story;
 mod texts;
 mod world;
+
+#[test]
+fn replay() {
+    seeds::retell();
+}

@@ -44,6 +44,11 @@ fn dequeue_on_error_is_found() {
 }
 
 #[test]
+fn delete_by_absence_is_found() {
+    must_be_found(Bug::DeleteByAbsence);
+}
+
+#[test]
 fn retry_without_recognition_is_found() {
     must_be_found(Bug::RetryWithoutRecognition);
 }

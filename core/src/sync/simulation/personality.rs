@@ -35,6 +35,8 @@ pub(super) struct Personality {
     pub(super) shuffles_ties: bool,
     /// What history tells of deletions.
     pub(super) history: History,
+    /// It has one of everything, not of each type alone.
+    pub(super) whole_history: bool,
     /// How pages follow each other.
     pub(super) paging: Paging,
     /// Most entries in a page, whatever is asked for.
@@ -55,6 +57,8 @@ pub(super) struct Personality {
     pub(super) last_writer_wins: bool,
     /// Of a hundred requests, how many are answered 429 or 503 with Retry-After.
     pub(super) busy_percent: u32,
+    /// Of a hundred pages, how many leave a record out: an index that lags, a cache.
+    pub(super) forgets_percent: u32,
     /// Of a hundred requests, how many are answered 500, half of them after the work was done.
     pub(super) fails_percent: u32,
 }
@@ -144,6 +148,7 @@ impl Personality {
             bare_status: false,
             shuffles_ties: false,
             history: History::Tombstones,
+            whole_history: false,
             paging: Paging::Keyset,
             page_cap: 1000,
             ids: Ids::All,
@@ -154,6 +159,7 @@ impl Personality {
             uuid_versions: false,
             last_writer_wins: false,
             busy_percent: 0,
+            forgets_percent: 0,
             fails_percent: 0,
         }
     }
@@ -200,6 +206,7 @@ impl Personality {
                 History::Forbidden,
                 History::None,
             ]),
+            whole_history: dice.chance(50),
             paging: dice.pick(&[
                 Paging::Keyset,
                 Paging::Offset,
@@ -216,6 +223,7 @@ impl Personality {
             uuid_versions: dice.chance(25),
             last_writer_wins: dice.chance(10),
             busy_percent: dice.pick(&[0, 0, 5]),
+            forgets_percent: dice.pick(&[0, 0, 30]),
             fails_percent: dice.pick(&[0, 0, 4]),
         };
         can.limit(&mut drawn);
@@ -232,7 +240,8 @@ pub(super) struct Can {
     pub(super) page_without_links: bool,
     /// Recognise what it sent in what a server made of it.
     pub(super) see_through_rewriting: bool,
-    /// POST where a server wants ids of its own.
+    /// POST where a server wants ids of its own. Off: where such a record was pulled under the server's id and edited here
+    /// before it was recognised, what waited under the old id is lost (seed 39 of 2026-11-24).
     pub(super) take_server_ids: bool,
     /// Send what is referred to first.
     pub(super) order_by_reference: bool,
@@ -250,20 +259,24 @@ pub(super) struct Can {
     /// seed 360: page 1 of a stored search, then minutes offline, then page 2 with younger stamps; the cursor jumps over
     /// what was made in between.
     pub(super) see_how_old_a_list_is: bool,
+    /// Look for a write whose answer was lost among the versions in between. Without, an item that it added and that
+    /// somebody took out meanwhile is added again (seed 172 of 2026-11-24).
+    pub(super) look_into_history: bool,
 }
 
 impl Can {
     const NOW: Self = Self {
-        learn_deletions: false,
-        page_without_links: false,
-        see_through_rewriting: false,
+        learn_deletions: true,
+        page_without_links: true,
+        see_through_rewriting: true,
         take_server_ids: false,
-        order_by_reference: false,
-        read_before_put: false,
-        wait_when_told: false,
-        merge: false,
-        tell_its_own_version: false,
-        see_how_old_a_list_is: false,
+        order_by_reference: true,
+        read_before_put: true,
+        wait_when_told: true,
+        merge: true,
+        tell_its_own_version: true,
+        see_how_old_a_list_is: true,
+        look_into_history: false,
     };
 
     /// As [`Can::NOW`]; `POCKETCHART_CAN=merge,learn_deletions` asks for more, to see what it would find.
@@ -282,6 +295,7 @@ impl Can {
                 "merge" => &mut can.merge,
                 "tell_its_own_version" => &mut can.tell_its_own_version,
                 "see_how_old_a_list_is" => &mut can.see_how_old_a_list_is,
+                "look_into_history" => &mut can.look_into_history,
                 other => panic!("there is no switch {other}"),
             };
             *switch = true;
@@ -290,6 +304,10 @@ impl Can {
     }
 
     fn limit(&self, drawn: &mut Personality) {
+        if drawn.paging == Paging::None {
+            // Without links nobody could tell a page that was cut short from the last one.
+            drawn.page_cap = 1000;
+        }
         if !self.page_without_links && matches!(drawn.paging, Paging::None | Paging::Offset) {
             drawn.paging = Paging::Keyset;
         }

@@ -12,7 +12,7 @@ use crate::sync::SyncError;
 /// Most requests of one sync: whoever needs more goes in circles.
 const MOST_REQUESTS: u64 = 1_500;
 /// Rounds in which everyone syncs at the end until nothing moves any more.
-const MOST_ROUNDS: usize = 14;
+const MOST_ROUNDS: usize = 20;
 
 /// What a run is about.
 #[derive(Debug, Clone)]
@@ -64,6 +64,8 @@ pub(super) struct Run {
     pub(super) can: Can,
     pub(super) summary: Summary,
     started_at: Vec<u64>,
+    /// What was seen to be wrong on the way.
+    wrong: Option<String>,
 }
 
 impl Plan {
@@ -108,6 +110,7 @@ impl Plan {
                 Ok(run.summary)
             }
             Err(what) => {
+                check::tell(&run);
                 run.world.tell(&what);
                 Err(Failure { what })
             }
@@ -145,6 +148,7 @@ impl Run {
             can: plan.can,
             summary: Summary::default(),
             started_at: Vec::new(),
+            wrong: None,
         };
         (0..count).for_each(|_| run.add_device());
         run
@@ -285,10 +289,13 @@ impl Run {
             }
             Going::Over(done) => match *done {
                 Ok(report) => {
-                    self.world.tell(format!(
-                        "device {device}: sync done: {} sent, {} received, {} conflicts, {} refused",
-                        report.sent, report.received, report.conflicts, report.refused
-                    ));
+                    let told = format!("{report:?}");
+                    let told: Vec<&str> = told.split(", ").filter(|it| !is_nothing(it)).collect();
+                    self.world
+                        .tell(format!("device {device}: sync done: {}", told.join(", ")));
+                    if let Err(what) = check::nothing_vanished(self, device) {
+                        self.wrong.get_or_insert(what);
+                    }
                     Some(Ok(report.sent
                         + report.received
                         + report.conflicts
@@ -317,7 +324,10 @@ impl Run {
         Ok(())
     }
 
-    fn must_not_run_in_circles(&self, device: usize) -> Result<(), String> {
+    fn must_not_run_in_circles(&mut self, device: usize) -> Result<(), String> {
+        if let Some(wrong) = self.wrong.take() {
+            return Err(wrong);
+        }
         let sent = self.world.hold().links[device].requests - self.started_at[device];
         match self.devices[device].is_syncing() && sent > MOST_REQUESTS {
             true => Err(format!(
@@ -339,6 +349,7 @@ impl Run {
             }
             for server in &mut world.servers {
                 (server.ways.busy_percent, server.ways.fails_percent) = (0, 0);
+                server.ways.forgets_percent = 0;
             }
         }
         // What is still under way comes to its end.
@@ -354,10 +365,11 @@ impl Run {
             }
             self.summary.rounds = round + 1;
             quiet = if moved == 0 { quiet + 1 } else { 0 };
-            if quiet == 2 {
+            if quiet == 4 {
                 return Ok(());
             }
-            self.pass(120_000)?;
+            // What a server no longer knows is believed after the longest window only.
+            self.pass(if quiet < 2 { 120_000 } else { 11 * 60_000 })?;
         }
         Err(format!(
             "after {MOST_ROUNDS} rounds of syncs without a fault something still moves"
@@ -381,7 +393,9 @@ impl Run {
             self.must_not_run_in_circles(device)?;
             match self.poll(device) {
                 None => {}
-                Some(Ok(moved)) => return Ok(moved),
+                Some(Ok(moved)) => {
+                    return self.must_not_run_in_circles(device).map(|()| moved);
+                }
                 Some(Err(error)) => {
                     return Err(format!(
                         "a sync of device {device} failed in calm weather: {error}"
@@ -390,4 +404,11 @@ impl Run {
             }
         }
     }
+}
+
+/// A field of a report that says nothing.
+fn is_nothing(field: &str) -> bool {
+    [": 0", ": false", ": None", ": None }"]
+        .iter()
+        .any(|nothing| field.ends_with(nothing))
 }

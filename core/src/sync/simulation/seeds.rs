@@ -98,8 +98,7 @@ fn seeds() {
 }
 
 /// Tells the story of the one seed that is named; without one there is nothing to tell.
-#[test]
-fn replay() {
+pub(super) fn retell() {
     let Some(seed) = number("POCKETCHART_SEED") else {
         return;
     };

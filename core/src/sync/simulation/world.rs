@@ -3,8 +3,9 @@
 use super::clock::Time;
 use super::dice::Dice;
 use super::server::{Response, Server, When};
+use super::story::{Edit, marks};
 use crate::net::{Method, NetError, Request, Target};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub(super) struct World {
     pub(super) down_until_ms: i64,
     /// The servers' clock goes wrong by this.
     pub(super) server_wrong_by_ms: i64,
+    /// Edits in writes whose answers did not arrive: their devices cannot know what became of them.
+    pub(super) unanswered: BTreeSet<Edit>,
     /// What happens is printed.
     pub(super) told: bool,
     events: BTreeMap<(i64, u64), Event>,
@@ -94,6 +97,7 @@ impl Shared {
             links: Vec::new(),
             down_until_ms: 0,
             server_wrong_by_ms: 0,
+            unanswered: BTreeSet::new(),
             told: false,
             events: BTreeMap::new(),
             exchanges: BTreeMap::new(),
@@ -345,6 +349,13 @@ impl World {
         }
         let exchange = self.exchanges.remove(&number)?;
         let (_, reply) = exchange.reply?;
+        let failed = reply
+            .as_ref()
+            .map_or(true, |response| response.status >= 500);
+        if (failed || exchange.fate != Fate::Answered) && Server::is_write(&exchange.request) {
+            self.unanswered
+                .extend(marks(exchange.request.body.as_deref().unwrap_or_default()));
+        }
         self.links[exchange.device].woken += 1;
         Some(reply.map(|response| {
             let cut =
@@ -357,6 +368,10 @@ impl World {
     pub(super) fn forget(&mut self, number: u64) {
         if let Some(exchange) = self.exchanges.get_mut(&number) {
             exchange.is_copy = true;
+            if Server::is_write(&exchange.request) {
+                let body = exchange.request.body.as_deref().unwrap_or_default();
+                self.unanswered.extend(marks(body));
+            }
         }
     }
 }

@@ -201,13 +201,17 @@ impl Server {
             super::personality::History::None => "",
             _ => r#",{"code":"history-type"}"#,
         };
+        let whole = match history.is_empty() || !self.ways.whole_history {
+            true => "",
+            false => r#",{"code":"history-system"}"#,
+        };
         let resources = KINDS.map(|kind| {
             format!(
                 r#"{{"type":"{kind}","versioning":"{versioning}","updateCreate":{takes_ids},"conditionalCreate":true,"interaction":[{{"code":"read"}},{{"code":"search-type"}},{{"code":"update"}},{{"code":"create"}},{{"code":"delete"}}{history}],"searchParam":[{{"name":"identifier","type":"token"}}]}}"#
             )
         });
         let body = format!(
-            r#"{{"resourceType":"CapabilityStatement","status":"active","kind":"instance","fhirVersion":"4.0.1","format":["json"],"rest":[{{"mode":"server","resource":[{}],"interaction":[{{"code":"transaction"}},{{"code":"batch"}}]}}]}}"#,
+            r#"{{"resourceType":"CapabilityStatement","status":"active","kind":"instance","fhirVersion":"4.0.1","format":["json"],"rest":[{{"mode":"server","resource":[{}],"interaction":[{{"code":"transaction"}},{{"code":"batch"}}{whole}]}}]}}"#,
             resources.join(",")
         );
         Response {

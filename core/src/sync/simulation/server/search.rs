@@ -18,6 +18,7 @@ struct Query {
     ids: Option<Vec<String>>,
     identifier: Option<String>,
     patient: Option<String>,
+    tag: Option<String>,
     /// Prefix and time in milliseconds.
     updated: Vec<(String, i64)>,
     count: Option<usize>,
@@ -80,7 +81,7 @@ impl Server {
                 found
             }
         };
-        let page = &names[..count.min(names.len())];
+        let mut page = names[..count.min(names.len())].to_vec();
         let next = match (self.ways.paging, page.last()) {
             (Paging::None, _) | (_, None) => None,
             _ if names.len() <= count => None,
@@ -90,11 +91,12 @@ impl Server {
                 Some(format!("{plain}&_after={stamp}_{}", id_of(last)))
             }
         };
-        self.page(kind, page, next.as_deref(), query.elements)
+        self.forget_one(&mut page);
+        self.page(kind, &page, next.as_deref(), query.elements)
     }
 
     fn page_of_snapshot(
-        &self,
+        &mut self,
         number: u64,
         offset: usize,
         count: usize,
@@ -113,16 +115,21 @@ impl Server {
         let next = (end < snapshot.names.len())
             .then(|| format!("{}&_snapshot={number}&_offset={end}", plain(text)));
         let there = snapshot.names[offset.min(end)..end].iter();
-        let page: Vec<String> = there
+        let mut page: Vec<String> = there
             .filter(|name| self.text(name).is_some())
             .cloned()
             .collect();
-        self.page(
-            &snapshot.kind,
-            &page,
-            next.as_deref(),
-            text.contains("_elements"),
-        )
+        let kind = snapshot.kind.clone();
+        self.forget_one(&mut page);
+        self.page(&kind, &page, next.as_deref(), text.contains("_elements"))
+    }
+
+    /// Leaves one out now and then, and not the last one, which the link names.
+    fn forget_one(&mut self, page: &mut Vec<String>) {
+        if page.len() > 1 && self.dice.chance(self.ways.forgets_percent) {
+            let left_out = self.dice.below(page.len() - 1);
+            page.remove(left_out);
+        }
     }
 
     fn page(&self, kind: &str, names: &[String], next: Option<&str>, ids_only: bool) -> Response {
@@ -287,6 +294,7 @@ impl Query {
                     let at = Instant::parse(at).map_err(|_| ())?;
                     query.updated.push((prefix.to_owned(), at.epoch_ms()));
                 }
+                "_tag" => query.tag = Some(value.into_owned()),
                 "_count" => query.count = Some(value.parse().map_err(|_| ())?),
                 "_sort" => {
                     query.by_time = value.contains("_lastUpdated");
@@ -334,15 +342,20 @@ impl Query {
             Some((_, after)) => id > after.as_str(),
             None => true,
         };
-        let identified = self.identifier.as_ref().is_none_or(|wanted| {
-            let value: Value = serde_json::from_str(text).unwrap();
-            let identifiers = value["identifier"].as_array().cloned().unwrap_or_default();
-            let tokens = identifiers.iter().map(|it| {
-                let part = |name: &str| it[name].as_str().unwrap_or_default().to_owned();
-                format!("{}|{}", part("system"), part("value"))
-            });
-            tokens.into_iter().any(|token| token == *wanted)
-        });
+        let has = |wanted: &Option<String>, list: &str, code: &str| {
+            wanted.as_ref().is_none_or(|wanted| {
+                let value: Value = serde_json::from_str(text).unwrap();
+                let items = value.pointer(list).and_then(Value::as_array).cloned();
+                let part =
+                    |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
+                let mut items = items.unwrap_or_default().into_iter();
+                items.any(|item| {
+                    format!("{}|{}", part(&item, "system"), part(&item, code)) == *wanted
+                })
+            })
+        };
+        let identified =
+            has(&self.identifier, "/identifier", "value") && has(&self.tag, "/meta/tag", "code");
         let about = self
             .patient
             .as_ref()
