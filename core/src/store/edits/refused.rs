@@ -59,10 +59,6 @@ impl Tx<'_> {
             .as_deref()
             .and_then(|theirs| self.fold(kind, &edit, refused, theirs));
         let saw_newest = saw.is_some() && saw == would_see.as_deref();
-        let nothing_left = turns.last().is_some_and(|turn| turn.text.is_none());
-        if nothing_left && edit.base.is_none() {
-            return self.drop_edit(rid);
-        }
         self.join_turns(rid, seq)?;
         if saw.is_some() && !saw_newest {
             return self.turn_into_conflict(name.peer.0, rid);
