@@ -11,7 +11,7 @@ use self::page::{Came, Held, Pages};
 use self::taking::Taking;
 use self::window::Stamps;
 use super::{Capability, Report, SyncError, SyncRun, failed, plan};
-use crate::access::{PullCursor, Pulled};
+use crate::access::{Decide, PullCursor, Pulled};
 use crate::fhir::{Reference, Resource, ResourceType};
 use crate::net::{Answer, NetError, Request};
 use crate::seeded::{self, Bug};
@@ -33,6 +33,24 @@ pub(super) struct Step {
     narrowed: Option<String>,
     done: u64,
     total: u64,
+}
+
+/// A type whose first page is under way.
+struct Begun<'s> {
+    cursor: PullCursor,
+    /// From the cursor, where the pages go on from a stored link.
+    first: Request,
+    is_resumed: bool,
+    pages: Pages<'s>,
+    decide: Decide,
+}
+
+/// How the pull of a type ended.
+enum Ended<'s> {
+    /// All was read; the next type is under way.
+    Read(Option<Begun<'s>>),
+    /// It is not for us: the server's answer.
+    Refused(Answer),
 }
 
 /// What the types of one pull brought beside records.
@@ -99,14 +117,34 @@ impl SyncRun<'_> {
         let stamps = self.stamps(capability)?;
         let mut found = Found::default();
         let mut refused = None;
+        let mut under_way = None;
         for (at, step) in steps.iter().enumerate() {
             for page in PAGES {
-                let pulled = self.pull_type(step, page, &stamps, &mut found.older, report);
-                match pulled.await {
+                let begun = match under_way.take() {
+                    Some(begun) => begun,
+                    None => self.begin(step, page, &stamps)?,
+                };
+                let begin_next = || match steps.get(at + 1) {
+                    Some(next) => self.begin(next, PAGES[0], &stamps).map(Some),
+                    None => Ok(None),
+                };
+                let mut taking = Taking::new(
+                    self,
+                    step,
+                    &stamps,
+                    begun.cursor.clone(),
+                    begun.decide,
+                    report,
+                );
+                match self.pull_type(begun, &mut taking, &begin_next).await {
                     Err(SyncError::Net(NetError::TooLarge)) if page > 1 => continue,
                     Err(error) => return Err(error),
-                    Ok(None) => found.answered.push(at),
-                    Ok(Some(answer)) => refused = Some(answer),
+                    Ok(Ended::Read(next)) => {
+                        found.older.append(&mut taking.older);
+                        found.answered.push(at);
+                        under_way = next;
+                    }
+                    Ok(Ended::Refused(answer)) => refused = Some(answer),
                 }
                 break;
             }
@@ -118,31 +156,42 @@ impl SyncRun<'_> {
         }
     }
 
-    /// Pulls one type; answers with the server's refusal, if the type is not for us.
-    async fn pull_type(
-        &self,
-        step: &Step,
-        page: usize,
-        stamps: &Stamps,
-        older: &mut Vec<Reference>,
-        report: &mut Report,
-    ) -> Result<Option<Answer>, SyncError> {
+    /// Asks for the first page of a type.
+    fn begin(&self, step: &Step, page: usize, stamps: &Stamps) -> Result<Begun<'_>, SyncError> {
         let cursor = self.guard.pull_cursor(self.peer, step.kind)?;
         let state = self.guard.peer_state(self.peer)?;
         let settled = state.settled.get(step.kind.name()).copied();
         let is_settled = settled.is_some() && settled == cursor.newest.map(|at| at.epoch_ms());
         let first = Request::get(step.first_page(&cursor, page, is_settled, stamps));
-        let begin = |request| Pages::new(self.server, "a search", request);
         // A link goes on with pages of the size it was made for.
         let resumed = cursor.next.clone().filter(|_| page == PAGES[0]);
-        let mut is_resumed = resumed.is_some();
-        let mut pages = begin(resumed.map_or_else(|| first.clone(), Request::follow));
-        let decide = match (state.restored_ms, cursor.newest) {
-            (Some(_), _) => plan::on_read,
-            (None, None) => plan::on_first,
-            (None, Some(_)) => plan::on_pulled,
-        };
-        let mut taking = Taking::new(self, step, stamps, cursor, decide, report);
+        let is_resumed = resumed.is_some();
+        let request = resumed.map_or_else(|| first.clone(), Request::follow);
+        Ok(Begun {
+            pages: Pages::new(self.server, "a search", request),
+            decide: match (state.restored_ms, cursor.newest) {
+                (Some(_), _) => plan::on_read,
+                (None, None) => plan::on_first,
+                (None, Some(_)) => plan::on_pulled,
+            },
+            cursor,
+            first,
+            is_resumed,
+        })
+    }
+
+    /// Pulls one type. `begin_next`: begins the next one, which comes in while the last page of this one is stored.
+    async fn pull_type<'s>(
+        &self,
+        begun: Begun<'s>,
+        taking: &mut Taking<'_>,
+        begin_next: &(dyn Fn() -> Result<Option<Begun<'s>>, SyncError> + Sync),
+    ) -> Result<Ended<'s>, SyncError>
+    where
+        Self: 's,
+    {
+        let (mut pages, mut is_resumed) = (begun.pages, begun.is_resumed);
+        let mut next = None;
         // The pages of a search that began in an earlier sync show what was there then.
         taking.is_whole = !is_resumed;
         let mut empty = 0;
@@ -156,14 +205,14 @@ impl SyncRun<'_> {
             is_resumed = false;
             // A stored link that leads elsewhere, or that the server no longer knows: the cursor says where to begin again.
             let Some(reply) = reply else {
-                pages = begin(first.clone());
+                pages = Pages::new(pages.server, "a search", begun.first.clone());
                 taking.is_whole = true;
                 continue;
             };
             match reply.status {
                 200 => {}
                 // Not offered to us, or not at all: the other types go on.
-                403 | 404 => return Ok(Some(reply.answer().await?)),
+                403 | 404 => return Ok(Ended::Refused(reply.answer().await?)),
                 _ => return Err(failed(&reply.answer().await?, "a search")),
             }
             let before = taking.report.taken();
@@ -178,6 +227,9 @@ impl SyncRun<'_> {
             if around.kind != SEARCH {
                 return Err(pages.not_fhir("not a searchset"));
             }
+            if around.next.is_none() {
+                next = begin_next()?;
+            }
             taking.page(held, around.next)?;
             // Links that differ and bring nothing could go on for ever.
             empty = match taking.report.taken() > before {
@@ -188,8 +240,7 @@ impl SyncRun<'_> {
                 return Err(pages.not_fhir("page after page is empty"));
             }
         }
-        older.append(&mut taking.older);
-        Ok(None)
+        Ok(Ended::Read(next))
     }
 
     /// Lists showed older versions of these than those here. Whether the server itself has them; what is newer here is
