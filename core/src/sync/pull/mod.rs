@@ -46,11 +46,12 @@ struct Begun<'s> {
 }
 
 /// How the pull of a type ended.
-enum Ended<'s> {
-    /// All was read; the next type is under way.
-    Read(Option<Begun<'s>>),
-    /// It is not for us: the server's answer.
-    Refused(Answer),
+#[derive(Default)]
+struct Ended<'s> {
+    /// The type is not for us: the server's answer.
+    refused: Option<Answer>,
+    /// The next type, under way.
+    next: Option<Begun<'s>>,
 }
 
 /// What the types of one pull brought beside records.
@@ -139,12 +140,15 @@ impl SyncRun<'_> {
                 match self.pull_type(begun, &mut taking, &begin_next).await {
                     Err(SyncError::Net(NetError::TooLarge)) if page > 1 => continue,
                     Err(error) => return Err(error),
-                    Ok(Ended::Read(next)) => {
+                    Ok(Ended {
+                        refused: Some(answer),
+                        ..
+                    }) => refused = Some(answer),
+                    Ok(ended) => {
                         found.older.append(&mut taking.older);
                         found.answered.push(at);
-                        under_way = next;
+                        under_way = ended.next;
                     }
-                    Ok(Ended::Refused(answer)) => refused = Some(answer),
                 }
                 break;
             }
@@ -191,7 +195,7 @@ impl SyncRun<'_> {
         Self: 's,
     {
         let (mut pages, mut is_resumed) = (begun.pages, begun.is_resumed);
-        let mut next = None;
+        let mut ended = Ended::default();
         // The pages of a search that began in an earlier sync show what was there then.
         taking.is_whole = !is_resumed;
         let mut empty = 0;
@@ -212,7 +216,13 @@ impl SyncRun<'_> {
             match reply.status {
                 200 => {}
                 // Not offered to us, or not at all: the other types go on.
-                403 | 404 => return Ok(Ended::Refused(reply.answer().await?)),
+                403 | 404 => {
+                    let refused = Some(reply.answer().await?);
+                    return Ok(Ended {
+                        refused,
+                        next: None,
+                    });
+                }
                 _ => return Err(failed(&reply.answer().await?, "a search")),
             }
             let before = taking.report.taken();
@@ -228,7 +238,7 @@ impl SyncRun<'_> {
                 return Err(pages.not_fhir("not a searchset"));
             }
             if around.next.is_none() {
-                next = begin_next()?;
+                ended.next = begin_next()?;
             }
             taking.page(held, around.next)?;
             // Links that differ and bring nothing could go on for ever.
@@ -240,7 +250,7 @@ impl SyncRun<'_> {
                 return Err(pages.not_fhir("page after page is empty"));
             }
         }
-        Ok(Ended::Read(next))
+        Ok(ended)
     }
 
     /// Lists showed older versions of these than those here. Whether the server itself has them; what is newer here is
