@@ -2,6 +2,7 @@
 
 pub mod draw;
 pub mod fake_gate;
+pub mod first_load;
 pub mod forger;
 pub mod generate;
 pub mod hand_clock;

@@ -19,6 +19,11 @@ impl Tx<'_> {
             .connection
             .prepare_cached(sql)?
             .query_row((rid, sent_seq), |row| row.get(0))?;
+        let edit = self.edit_row(rid)?;
+        if is_newer && edit.is_some_and(|edit| edit.deleted && edit.base.is_none()) {
+            // Made and deleted, and no server has it.
+            return self.drop_edit(rid);
+        }
         // What must go together stands or falls together.
         let is_tried = is_newer && !self.is_in_group(rid)?;
         let (state, codes) = match is_tried {
@@ -44,10 +49,6 @@ impl Tx<'_> {
         let turns = self.turns(rid, &edit)?;
         let refused = turns.iter().find(|turn| turn.seq == seq);
         let saw_merge = refused.is_some_and(|turn| turn.shown.is_some());
-        let nothing_left = turns.last().is_some_and(|turn| turn.text.is_none());
-        if nothing_left && edit.base.is_none() {
-            return self.drop_edit(rid);
-        }
         self.join_turns(rid, seq)?;
         if saw_merge && let Some(theirs) = &edit.theirs {
             self.start_from(rid, Some(theirs), edit.theirs_version.as_deref())?;

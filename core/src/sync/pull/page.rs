@@ -28,7 +28,7 @@ pub(super) enum Came<'a> {
 
 /// The pages of one search or history.
 pub(super) struct Pages<'s> {
-    pub(super) server: &'s Server,
+    server: &'s Server,
     /// What is asked of the server, for messages.
     doing: &'static str,
     /// Links that were followed.

@@ -5,7 +5,7 @@
 //! exactly one. So a round needs no list of everything, and goes on where it was after a kill.
 
 use super::gone::is_within;
-use super::page::{Came, Pages};
+use super::page::{Came, Held, Pages};
 use super::taking::{self, Taking};
 use super::window::Stamps;
 use super::{SEARCH, Step};
@@ -231,7 +231,7 @@ impl SyncRun<'_> {
                         answer => Err(failed(&answer, "a search by ids")),
                     };
                 }
-                let mut held = super::Held::default();
+                let mut held = Held::default();
                 let around = pages
                     .read(reply, &mut |came| match came {
                         Came::Link(_) => Ok(()),

@@ -199,7 +199,8 @@ impl Push<'_, '_> {
         self.prepare(round, &whole)
     }
 
-    /// A unit does not go: what of it was marked for this is so no more.
+    /// A unit does not go: what of it was marked is so no more. What had been under way before was asked about, and had not
+    /// arrived.
     fn give_back(
         &mut self,
         round: &mut Round<'_>,
@@ -209,7 +210,7 @@ impl Push<'_, '_> {
         let changes = round.of_unit(unit);
         let marked: Vec<&RecordName> = changes
             .iter()
-            .filter(|at| round.marked.remove(at))
+            .filter(|at| round.marked.remove(at) || round.puts[**at].sent.is_some())
             .map(|at| &round.puts[*at].name)
             .collect();
         if !marked.is_empty() {

@@ -265,6 +265,10 @@ impl Push<'_, '_> {
             .into_iter()
             .partition(|unit| unit.is_blocked || parted(unit));
         for at in stopped.iter().flat_map(|unit| &unit.changes) {
+            if puts[*at].sent.is_some() {
+                // It did not arrive, and does not go again now.
+                self.run.guard.unmark_sent(&[&puts[*at].name])?;
+            }
             self.note(&puts[*at], Outcome::Behind);
         }
         self.send_units(&puts, &units, alone_from).await?;
