@@ -7,6 +7,7 @@
 use super::dice::Dice;
 use super::run::{Plan, Run};
 use super::server::{Conditions, STRANGER, When};
+use crate::access::EditState;
 use crate::fhir::Resource;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -309,7 +310,7 @@ fn edit_there(run: &Run, sequence: &mut Sequence, dice: &mut Dice) {
 }
 
 /// One world with many records; answers with how many there were, and what became wrong.
-fn world(seed: u64, others: bool) -> (usize, Vec<String>) {
+fn world(seed: u64, others: bool) -> (usize, usize, Vec<String>) {
     let plan = Plan {
         faults: false,
         ..Plan::honest(seed)
@@ -355,11 +356,21 @@ fn world(seed: u64, others: bool) -> (usize, Vec<String>) {
         run.start_sync(0, false);
         run.pass(120_000).unwrap();
     }
-    let wrong = sequences.iter().filter_map(|sequence| {
+    let mut kept = 0;
+    let wrong: Vec<String> = sequences.iter().filter_map(|sequence| {
         let text = run.world.hold().servers[0].text(&sequence.name).map(str::to_owned);
         let there = text.as_deref().map(Content::of).unwrap_or_default();
         let here = run.devices[0].text(&sequence.name);
-        let waits = run.devices[0].guard().pending(None).unwrap().len();
+        let pending = run.devices[0].guard().pending(None).unwrap();
+        let waits = pending.len();
+        // Where the other side writes too, a person may have to decide: then all is kept, and nothing was overwritten.
+        let is_kept = pending.iter().any(|pending| {
+            pending.state == EditState::Conflict && pending.name.reference.to_string() == sequence.name
+        });
+        if others && is_kept {
+            kept += 1;
+            return None;
+        }
         (there != sequence.wanted || here != text).then(|| {
             format!(
                 "seed {seed}, {}: wanted {:?}\n  there {there:?}\n  here is {} than there; {waits} wait\n{}",
@@ -369,24 +380,43 @@ fn world(seed: u64, others: bool) -> (usize, Vec<String>) {
                 sequence.told
             )
         })
-    });
-    (sequences.len(), wrong.collect())
+    }).collect();
+    (sequences.len(), kept, wrong)
 }
 
-#[test]
-fn sequences() {
-    let wanted = super::seeds::number("POCKETCHART_SEQUENCES").unwrap_or(20_000);
-    let others = super::personality::Can::now().merge;
+/// Runs about `wanted` of them; answers with how many were run and how many of them wait for a person.
+fn run_all(wanted: u64, others: bool) -> (usize, usize) {
     let worlds = wanted.div_ceil(TOGETHER as u64);
     let (done, wrong) = super::seeds::each(1, worlds, |seed| world(seed, others));
-    let count: usize = done.iter().map(|(count, _)| count).sum();
-    println!("{count} sequences; the other side edits too: {others}");
+    let count: usize = done.iter().map(|(count, ..)| count).sum();
+    let kept: usize = done.iter().map(|(_, kept, _)| kept).sum();
+    println!("{count} sequences; the other side edits too: {others}; {kept} wait for a person");
     let all: Vec<&String> = done
         .iter()
-        .flat_map(|(_, wrong)| wrong)
+        .flat_map(|(.., wrong)| wrong)
         .chain(&wrong)
         .take(3)
         .collect();
     assert!(all.is_empty(), "{all:#?}");
     assert!(count as u64 >= wanted);
+    (count, kept)
+}
+
+fn wanted() -> u64 {
+    super::seeds::number("POCKETCHART_SEQUENCES").unwrap_or(20_000)
+}
+
+/// Nobody else writes: each of them has to reach the server exactly.
+#[test]
+fn sequences() {
+    let (_, kept) = run_all(wanted(), false);
+    assert_eq!(kept, 0);
+}
+
+/// Somebody else writes other elements meanwhile: the server has exactly what both wrote, or a person decides, as where one
+/// side empties a list that the other adds to.
+#[test]
+fn sequences_beside_others() {
+    let (count, kept) = run_all(wanted() / 10, true);
+    assert!(kept * 50 < count, "{kept} of {count} wait for a person");
 }
