@@ -54,6 +54,8 @@ type Between = dyn Fn(&str, &str) -> Option<Instead> + Send + Sync;
 #[derive(Default)]
 struct State {
     records: BTreeMap<String, (u64, Option<String>)>,
+    /// What stood there once: names, and texts or `None` for a deletion.
+    versions: Vec<(String, Option<String>)>,
     asked: Vec<String>,
     paused: Vec<Duration>,
     ids: u32,
@@ -154,6 +156,13 @@ impl LittleServer {
         let mut state = self.hold();
         match (method, target.split_once('?')) {
             ("GET", None) if target == "metadata" => Said::of(200, self.statement()),
+            ("GET", Some((path, _))) if path.ends_with("/_history") => {
+                let name = path.trim_end_matches("/_history");
+                match state.records.contains_key(name) {
+                    true => Said::of(200, state.history(name)),
+                    false => Said::of(404, String::new()),
+                }
+            }
             ("GET", Some((kind, query))) => Said::of(200, state.search(kind, query)),
             ("GET", None) => match state.records.get(target) {
                 Some((_, Some(text))) => Said::of(200, text.clone()),
@@ -205,6 +214,7 @@ impl State {
         let (version, old) = self.records.get(name).cloned().unwrap_or_default();
         let at = Instant::from_epoch_ms(1_000);
         let text = meta::splice(&resource(text), version + 1, at).unwrap_or_else(|e| fail(&e));
+        self.versions.push((name.to_owned(), Some(text.clone())));
         let new = (version + 1, Some(text.clone()));
         self.records.insert(name.to_owned(), new);
         (old.is_none(), text)
@@ -213,7 +223,23 @@ impl State {
     fn remove(&mut self, name: &str) {
         if let Some((version, text)) = self.records.get_mut(name) {
             (*version, *text) = (*version + 1, None);
+            self.versions.push((name.to_owned(), None));
         }
+    }
+
+    /// Of one record, newest first, in one page.
+    fn history(&self, name: &str) -> String {
+        let mut page = Writer::new("history", &[]);
+        for (_, text) in self.versions.iter().rev().filter(|(of, _)| of == name) {
+            let method = text.as_ref().map_or("DELETE", |_| "PUT");
+            let answered = Answered {
+                status: "200",
+                resource: text.as_deref(),
+                ..Answered::default()
+            };
+            page.version("https://little.example/x", method, name, &answered);
+        }
+        page.finish()
     }
 
     fn search(&self, kind: &str, query: &str) -> String {
@@ -309,7 +335,7 @@ impl State {
         if entries.len() > ways.most_entries {
             return Said::refusal(400, "too-costly");
         }
-        let before = (self.records.clone(), self.ids);
+        let before = (self.records.clone(), self.versions.clone(), self.ids);
         let beside: Vec<String> = entries
             .iter()
             .flat_map(|entry| {
@@ -332,7 +358,7 @@ impl State {
                 _ => self.create(ways, url, text, unless, &beside),
             };
             if said.status >= 300 {
-                (self.records, self.ids) = before;
+                (self.records, self.versions, self.ids) = before;
                 return said;
             }
             if let Some(urn) = &entry.full_url {
@@ -348,6 +374,10 @@ impl State {
             let name = resource(&said.text).name().to_string();
             if let Some(record) = self.records.get_mut(&name) {
                 record.1 = Some(said.text.clone());
+            }
+            let mut newest = self.versions.iter_mut().rev();
+            if let Some(version) = newest.find(|(of, _)| *of == name) {
+                version.1 = Some(said.text.clone());
             }
             answer.answered(&Answered {
                 status: &said.status.to_string(),

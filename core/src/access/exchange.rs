@@ -229,6 +229,21 @@ impl Guard {
         Ok(())
     }
 
+    /// The server took what was under way, as the version `made`, and has `now` by now.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub(crate) fn settle_seen(
+        &self,
+        name: &RecordName,
+        made: &Resource<'_>,
+        now: &Resource<'_>,
+    ) -> Result<(), AccessError> {
+        let at = self.shared.clock.now();
+        self.write(Durability::Full, |tx| tx.settle_seen(name, made, now, at))?;
+        Ok(())
+    }
+
     /// The server took a new record and gave it the id in `answer`: it is called that here too, from now on, in all texts
     /// that refer to it. `referring`: records that do, as far as they are known; those that the index knows are found.
     ///

@@ -1,7 +1,7 @@
 //! What an answer makes of a local change.
 
-use super::Pending;
 use super::rows::EditRow;
+use super::{EditState, Pending};
 use crate::fhir::{Instant, Resource, content, merge};
 use crate::store::{RecordName, StoreError, Tx};
 
@@ -21,6 +21,26 @@ impl Tx<'_> {
         };
         self.note_accepted(rid, sent_seq, answer.version(), at)?;
         self.settle_turn(name, rid, &edit, sent_seq, answer)
+    }
+
+    /// The server took a PUT, as the version `made`, and others wrote on: it has `now`.
+    pub(crate) fn settle_seen(
+        &self,
+        name: &RecordName,
+        made: &Resource<'_>,
+        now: &Resource<'_>,
+        at: Instant,
+    ) -> Result<(), StoreError> {
+        let Some((rid, _)) = self.under_way(name)? else {
+            return Ok(());
+        };
+        self.settle_put(name, made, at)?;
+        match self.edit_row(rid)? {
+            None => self.settle_at(name.peer, rid, now),
+            Some(edit) if edit.state == EditState::Conflict => self.mark_conflict(name, Some(now)),
+            Some(_) if made.version() == now.version() && made.version().is_some() => Ok(()),
+            Some(_) => self.meet(name, now).map(drop),
+        }
     }
 
     /// The turn that goes next would change nothing: the server has that already. Unless it was changed meanwhile.

@@ -265,7 +265,7 @@ impl Push<'_, '_> {
             .into_iter()
             .filter(|at| unguarded(self, at))
             .collect();
-        let left = self.sort_out(round, job, &look).await?;
+        let left = self.sort_out(round, job, &look, false).await?;
         self.report.unguarded += match left {
             true => u64::try_from(look.len()).unwrap_or(u64::MAX),
             false => 0,
@@ -274,17 +274,18 @@ impl Push<'_, '_> {
     }
 
     /// Reads the records of `look` again, and settles what can be: what arrived, and what the server has newer. Units with
-    /// something settled leave the job. `true`: none did.
+    /// something settled leave the job. `is_unsure`: as in `classify`. `true`: none did.
     async fn sort_out(
         &mut self,
         round: &mut Round<'_>,
         job: &mut Job,
         look: &[usize],
+        is_unsure: bool,
     ) -> Result<bool, SyncError> {
         let mut settled = HashSet::new();
         for at in look {
             let pending = &round.puts[*at];
-            let outcome = self.classify(pending).await;
+            let outcome = self.classify(pending, is_unsure).await;
             if let Some(outcome) = outcome.transpose() {
                 let outcome = self.faults.set_aside(outcome)?;
                 if outcome == Outcome::Sent {
@@ -322,10 +323,11 @@ impl Push<'_, '_> {
         Ok(false)
     }
 
-    /// What became of a change that was sent, by reading the record. `None`: it did not arrive.
-    pub(super) async fn classify(
+    /// What became of a change, by reading the record. `is_unsure`: the answer did not say. `None`: it did not arrive.
+    async fn classify(
         &mut self,
         pending: &Pending,
+        is_unsure: bool,
     ) -> Result<Option<Outcome>, SyncError> {
         if self.is_creation(pending) {
             return self.ask_for_creation(pending).await;
@@ -335,7 +337,8 @@ impl Push<'_, '_> {
         Ok(match fate::of_put(sent, over(pending), now.view()) {
             Fate::NotArrived => None,
             Fate::Arrived => Some(self.settle(pending, &now.text)?),
-            Fate::Newer => Some(self.meet(pending, &now)?),
+            Fate::Newer if pending.sent.is_none() && !is_unsure => Some(self.meet(pending, &now)?),
+            Fate::Newer => Some(self.meet_unsure(pending, sent, &now).await?),
             Fate::Gone => Some(self.conflict(pending, &now)?),
         })
     }
@@ -354,7 +357,8 @@ impl Push<'_, '_> {
         // Of what was too large nothing can have been stored.
         if !job.is_read && answer.status != 413 {
             job.is_read = true;
-            if !self.sort_out(round, &mut job, &changes).await? {
+            let is_unsure = answer.status >= 500 || answer.status == 408;
+            if !self.sort_out(round, &mut job, &changes, is_unsure).await? {
                 stack.push(job);
                 return Ok(());
             }
@@ -421,7 +425,7 @@ impl Push<'_, '_> {
             let pending = &round.puts[*at];
             let Some(entry) = answered.entry.get(n).filter(|_| are_paired) else {
                 // Which answer is whose cannot be told: the records are asked.
-                let found = self.classify(pending).await?;
+                let found = self.classify(pending, true).await?;
                 outcomes.push(found.ok_or_else(|| not_fhir("another number of entries"))?);
                 continue;
             };

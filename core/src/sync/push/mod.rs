@@ -14,6 +14,7 @@ mod order;
 mod pace;
 mod size;
 mod talk;
+mod versions;
 
 use super::{Capability, Progress, Report, SyncError, SyncRun};
 use crate::access::change::ChangeRecord;

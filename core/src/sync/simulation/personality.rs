@@ -37,6 +37,8 @@ pub(super) struct Personality {
     pub(super) history: History,
     /// It has one of everything, not of each type alone.
     pub(super) whole_history: bool,
+    /// Status of the history of one record: 200, or it has none.
+    pub(super) record_history: u16,
     /// How pages follow each other.
     pub(super) paging: Paging,
     /// Most entries in a page, whatever is asked for.
@@ -149,6 +151,7 @@ impl Personality {
             shuffles_ties: false,
             history: History::Tombstones,
             whole_history: false,
+            record_history: 200,
             paging: Paging::Keyset,
             page_cap: 1000,
             ids: Ids::All,
@@ -225,6 +228,7 @@ impl Personality {
             busy_percent: dice.pick(&[0, 0, 5]),
             forgets_percent: dice.pick(&[0, 0, 30]),
             fails_percent: dice.pick(&[0, 0, 4]),
+            record_history: dice.pick(&[200, 200, 200, 403, 404, 405, 501]),
         };
         can.limit(&mut drawn);
         drawn
@@ -276,7 +280,7 @@ impl Can {
         merge: true,
         tell_its_own_version: true,
         see_how_old_a_list_is: true,
-        look_into_history: false,
+        look_into_history: true,
     };
 
     /// As [`Can::NOW`]; `POCKETCHART_CAN=merge,learn_deletions` asks for more, to see what it would find.
