@@ -14,9 +14,8 @@ fn person(language: &str, phone: &str, born: &str) -> String {
     )
 }
 
-/// Created, the answer lost, and deleted by others before anybody asked. Made again it would undo what they did, unseen.
-#[tokio::test]
-async fn what_was_created_and_deleted_there_is_not_made_again() {
+/// A record that arrived, of which the answer was lost.
+async fn created_unheard() -> (LittleServer, Device) {
     let is_lost = |asked: &str, _: &str| {
         asked.starts_with("PUT").then(|| Instead {
             is_lost: true,
@@ -28,11 +27,35 @@ async fn what_was_created_and_deleted_there_is_not_made_again() {
     phone.put(&person("en", "1", "1980"));
     phone.try_sync().await.unwrap_err();
     assert_eq!(little.names(), ["Patient/a"]);
+    (little, phone)
+}
+
+/// Created, the answer lost, and deleted by others before anybody asked. Made again it would undo what they did, unseen.
+#[tokio::test]
+async fn what_was_created_and_deleted_there_is_not_made_again() {
+    let (little, phone) = created_unheard().await;
     phone.server.delete("Patient/a", None).await.unwrap();
     assert_eq!(phone.sync().await.conflicts, 1);
     assert!(little.names().is_empty());
     assert_eq!(phone.state("Patient/a"), Some(EditState::Conflict));
     assert!(phone.text("Patient/a").unwrap().contains("\"en\""));
+}
+
+/// The same, and deleted here too, before it is known or after: nothing is left that a person could decide, or look at.
+#[tokio::test]
+async fn what_was_created_and_deleted_on_both_sides_is_over() {
+    for is_known in [true, false] {
+        let (little, phone) = created_unheard().await;
+        phone.server.delete("Patient/a", None).await.unwrap();
+        if is_known {
+            assert_eq!(phone.sync().await.conflicts, 1);
+        }
+        assert!(phone.guard.delete(&name("Patient/a")).unwrap().is_some());
+        phone.sync().await;
+        assert_eq!(phone.state("Patient/a"), None);
+        assert_eq!(phone.guard.unsent_changes().unwrap(), 0);
+        assert!(little.names().is_empty() && phone.text("Patient/a").is_none());
+    }
 }
 
 /// The first author's turn is merged with version 2, the second author writes on that merge, version 3 comes, and then

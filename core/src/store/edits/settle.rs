@@ -142,6 +142,11 @@ impl Tx<'_> {
         let Some(rid) = self.rid(name.peer.0, &name.reference)? else {
             return Ok(());
         };
+        let edit = self.edit_row(rid)?;
+        if theirs.is_none() && edit.is_some_and(|edit| edit.deleted && edit.base.is_none()) {
+            // Made here, deleted there, and deleted here too: nothing is left to decide, and no text to show.
+            return self.drop_edit(rid);
+        }
         let packed = self.packed(theirs.map(Resource::text))?;
         let sql = "UPDATE edit SET theirs = ?2, theirs_version = ?3 WHERE rid = ?1";
         let version = theirs.and_then(Resource::version);
