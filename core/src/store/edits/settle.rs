@@ -171,7 +171,7 @@ impl Tx<'_> {
     }
 
     /// Removes what the answer covers from the outbox; whether something newer waits.
-    fn dequeue(&self, rid: i64, upto: i64) -> Result<bool, StoreError> {
+    pub(super) fn dequeue(&self, rid: i64, upto: i64) -> Result<bool, StoreError> {
         let sql = "DELETE FROM outbox WHERE rid = ?1 AND seq <= ?2";
         self.connection.prepare_cached(sql)?.execute((rid, upto))?;
         let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE rid = ?1)";

@@ -140,7 +140,10 @@ impl Push<'_, '_> {
             largest = largest.max(changes.len());
             self.size.went_well(changes.len());
             for (at, outcome) in changes.into_iter().zip(outcomes) {
-                all_taken &= matches!(outcome, Outcome::Sent | Outcome::Renamed);
+                all_taken &= matches!(
+                    outcome,
+                    Outcome::Sent | Outcome::Renamed | Outcome::Recognised
+                );
                 if outcome == Outcome::Sent {
                     round.taken.insert(at);
                 }

@@ -68,13 +68,15 @@ enum Outcome {
     Sent,
     /// Sent, and the server gave it another id.
     Renamed,
+    /// As `Renamed`, but what was written since waits for what waits under the other id.
+    Recognised,
     /// The server has something newer, and both were merged.
     Merged,
     Conflict,
     Refused,
     /// Someone has to be approved at the server first; it waits.
     Held,
-    /// It refers to what is not there yet; it waits.
+    /// It refers to what is not there yet, or is part of a record of which something else goes first; it waits.
     Behind,
     /// The server failed on it; it waits for the next sync.
     Failed,
@@ -226,7 +228,7 @@ impl Push<'_, '_> {
         !self.capability.takes_signed_content || base != pending.base_version
     }
 
-    async fn round(&mut self, batch: Batch) -> Result<(), SyncError> {
+    async fn round(&mut self, mut batch: Batch) -> Result<(), SyncError> {
         for pending in &batch.unproven {
             let outcome = self.conflict_with_newest(pending)?;
             self.note(pending, outcome);
@@ -240,6 +242,10 @@ impl Push<'_, '_> {
                 if let Some(outcome) = asked.transpose() {
                     let outcome = self.faults.set_aside(outcome)?;
                     self.note(&pending, outcome);
+                    if outcome == Outcome::Behind {
+                        batch.absent.insert(pending.name.reference);
+                        batch.parted.extend(pending.going.together);
+                    }
                     continue;
                 }
                 self.size.be_careful();
@@ -289,6 +295,7 @@ impl Push<'_, '_> {
                 report.sent += 1;
                 self.renamed = true;
             }
+            Outcome::Recognised => self.renamed = true,
             Outcome::Merged => report.merged += 1,
             Outcome::Conflict => report.conflicts += 1,
             Outcome::Refused => report.refused += 1,
@@ -297,7 +304,9 @@ impl Push<'_, '_> {
             Outcome::Failed | Outcome::Waits => {}
         }
         match outcome {
-            Outcome::Sent | Outcome::Renamed | Outcome::Merged => self.moved += 1,
+            Outcome::Sent | Outcome::Renamed | Outcome::Recognised | Outcome::Merged => {
+                self.moved += 1;
+            }
             Outcome::Held | Outcome::Failed => {
                 self.aside.insert(pending.name.reference.clone());
             }

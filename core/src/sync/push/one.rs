@@ -18,7 +18,10 @@ impl Push<'_, '_> {
         pending: &Pending,
     ) -> Result<Option<Outcome>, SyncError> {
         if self.is_creation(pending) {
-            return self.ask_for_creation(pending).await;
+            return match self.join(pending)? {
+                None => self.ask_for_creation(pending).await,
+                joined => Ok(joined),
+            };
         }
         if seeded::has(Bug::RetryWithoutRecognition) {
             return Ok(None);

@@ -220,8 +220,8 @@ fn next_of<'a>(edit: &Inspected, going: &'a [Pending]) -> Option<&'a String> {
     next?.going.text.as_ref()
 }
 
-/// Records whose changes wait for others that wait for a person: they refer to what was made here and is on no server, or
-/// have to go together with it.
+/// Records whose changes wait for others that wait for a person: they refer to what was made here and is on no server, have
+/// to go together with it, or are the same record under the name that it was made under.
 fn behind_others(edits: &[Inspected], going: &[Pending]) -> BTreeSet<Reference> {
     let waits = |edit: &&Inspected| !waits_for_a_person(edit.state);
     let mut stopped: Vec<&Inspected> = edits.iter().filter(|edit| !waits(edit)).collect();
@@ -242,7 +242,10 @@ fn behind_others(edits: &[Inspected], going: &[Pending]) -> BTreeSet<Reference> 
             .filter(|edit| !found.contains(&edit.name.reference))
             .filter(|edit| {
                 let mut stopped = stopped.iter();
-                stopped.any(|other| refers(edit, other) || belongs(edit, other))
+                stopped.any(|other| {
+                    let is_part = edit.arrived_as.as_ref() == Some(&other.name);
+                    is_part || refers(edit, other) || belongs(edit, other)
+                })
             })
             .collect();
         if more.is_empty() {

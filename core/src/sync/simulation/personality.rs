@@ -244,8 +244,7 @@ pub(super) struct Can {
     pub(super) page_without_links: bool,
     /// Recognise what it sent in what a server made of it.
     pub(super) see_through_rewriting: bool,
-    /// POST where a server wants ids of its own. Off: where such a record was pulled under the server's id and edited here
-    /// before it was recognised, what waited under the old id is lost (seed 39 of 2026-11-24).
+    /// POST where a server wants ids of its own.
     pub(super) take_server_ids: bool,
     /// Send what is referred to first.
     pub(super) order_by_reference: bool,
@@ -273,7 +272,7 @@ impl Can {
         learn_deletions: true,
         page_without_links: true,
         see_through_rewriting: true,
-        take_server_ids: false,
+        take_server_ids: true,
         order_by_reference: true,
         read_before_put: true,
         wait_when_told: true,
