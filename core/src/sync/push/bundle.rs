@@ -14,7 +14,7 @@ use crate::fhir::bundle::{Bundle, Response, Writer};
 use crate::net::{Answer, Request};
 use crate::seeded::{self, Bug};
 use crate::sync::{SyncError, failed};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Units that go in one transaction.
 struct Job {
@@ -24,8 +24,8 @@ struct Job {
 }
 
 /// The changes of a round.
-struct Round<'p> {
-    puts: &'p [Pending],
+pub(super) struct Round<'p> {
+    pub(super) puts: &'p [Pending],
     units: &'p [Unit],
     /// Changes behind this one go alone.
     alone_from: usize,
@@ -286,9 +286,17 @@ impl Push<'_, '_> {
         is_unsure: bool,
     ) -> Result<bool, SyncError> {
         let mut settled = HashSet::new();
+        // A server that fails on a transaction is asked for one record at a time.
+        let mut read = match is_unsure {
+            true => HashMap::new(),
+            false => self.read_together(round, look).await?,
+        };
         for at in look {
             let pending = &round.puts[*at];
-            let outcome = self.classify(pending, is_unsure).await;
+            let outcome = match read.remove(at) {
+                Some(now) => self.classify_read(pending, &now, is_unsure).await,
+                None => self.classify(pending, is_unsure).await,
+            };
             if let Some(outcome) = outcome.transpose() {
                 let outcome = self.faults.set_aside(outcome)?;
                 if outcome == Outcome::Sent {
@@ -335,14 +343,24 @@ impl Push<'_, '_> {
         if self.is_creation(pending) {
             return self.ask_for_creation(pending).await;
         }
-        let sent = pending.going.text.as_deref().unwrap_or_default();
         let now = self.reread(pending).await?;
+        self.classify_read(pending, &now, is_unsure).await
+    }
+
+    /// As `classify`, with the record as it was read.
+    async fn classify_read(
+        &mut self,
+        pending: &Pending,
+        now: &Now,
+        is_unsure: bool,
+    ) -> Result<Option<Outcome>, SyncError> {
+        let sent = pending.going.text.as_deref().unwrap_or_default();
         Ok(match fate::of_put(sent, over(pending), now.view()) {
             Fate::NotArrived => None,
             Fate::Arrived => Some(self.settle(pending, &now.text)?),
-            Fate::Newer if pending.sent.is_none() && !is_unsure => Some(self.meet(pending, &now)?),
-            Fate::Newer => Some(self.meet_unsure(pending, sent, &now).await?),
-            Fate::Gone => Some(self.conflict(pending, &now)?),
+            Fate::Newer if pending.sent.is_none() && !is_unsure => Some(self.meet(pending, now)?),
+            Fate::Newer => Some(self.meet_unsure(pending, sent, now).await?),
+            Fate::Gone => Some(self.conflict(pending, now)?),
         })
     }
 

@@ -14,6 +14,7 @@ mod order;
 mod pace;
 mod size;
 mod talk;
+mod together;
 mod versions;
 
 use super::{Capability, Progress, Report, SyncError, SyncRun};
@@ -110,6 +111,8 @@ struct Push<'a, 'r> {
     refers: HashMap<Reference, Vec<RecordName>>,
     /// What is not tried again in this sync.
     aside: HashSet<Reference>,
+    /// The server does not read many records in one request.
+    reads_alone: bool,
     pauses: u32,
     /// What became of changes so far, in which another round could go on.
     moved: u64,
@@ -135,6 +138,7 @@ impl SyncRun<'_> {
             by_post: HashSet::new(),
             refers: HashMap::new(),
             aside: HashSet::new(),
+            reads_alone: false,
             pauses: 0,
             moved: 0,
             renamed: false,

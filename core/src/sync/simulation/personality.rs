@@ -49,7 +49,7 @@ pub(super) struct Personality {
     pub(super) targets_must_exist: bool,
     /// What it does with content.
     pub(super) rewrites: Rewrites,
-    /// One bad entry fails a whole batch too.
+    /// One bad entry fails a whole batch too; and nothing is read in one.
     pub(super) batch_is_whole: bool,
     /// Most entries of a transaction.
     pub(super) most_entries: Option<usize>,
