@@ -38,6 +38,9 @@ impl Default for Ways {
     }
 }
 
+/// What a batch of reads is called.
+const READS: &str = "GET batch ";
+
 /// What is said instead of an answer.
 #[derive(Debug, Clone, Default)]
 pub struct Instead {
@@ -155,6 +158,7 @@ impl LittleServer {
         let (method, target) = asked.split_once(' ').unwrap_or((asked, ""));
         let mut state = self.hold();
         match (method, target.split_once('?')) {
+            _ if asked == READS => state.reads(body),
             ("GET", None) if target == "metadata" => Said::of(200, self.statement()),
             ("GET", Some((path, _))) if path.ends_with("/_history") => {
                 let name = path.trim_end_matches("/_history");
@@ -256,6 +260,23 @@ impl State {
             }
         }
         page.finish()
+    }
+
+    /// A batch of reads.
+    fn reads(&self, body: &str) -> Said {
+        let bundle = Bundle::parse(body);
+        let mut answer = Writer::new("batch-response", &[]);
+        for entry in bundle.iter().flat_map(|bundle| &bundle.entry) {
+            let asked = entry.request.as_ref().map_or("", |it| &it.url);
+            let there = self.records.get(asked);
+            let resource = there.and_then(|(_, text)| text.as_deref());
+            answer.answered(&Answered {
+                status: if resource.is_some() { "200" } else { "404" },
+                resource,
+                ..Answered::default()
+            });
+        }
+        Said::of(200, answer.finish())
     }
 
     fn missing_target(&self, ways: &Ways, text: &str, beside: &[String]) -> bool {
@@ -420,9 +441,14 @@ impl Wire for LittleServer {
             Target::Base => "",
             Target::Below(path) | Target::Link(path) => path,
         };
-        let asked = format!("{method} {target}");
         let body = request.body.as_deref().unwrap_or_default();
-        let told = match Bundle::parse(body) {
+        let bundle = Bundle::parse(body);
+        // A batch of reads is no write.
+        let asked = match &bundle {
+            Some(bundle) if bundle.kind == "batch" => READS.to_owned(),
+            _ => format!("{method} {target}"),
+        };
+        let told = match bundle {
             Some(bundle) => format!("{asked}{} entries", bundle.entry.len()),
             None => asked.clone(),
         };
