@@ -318,33 +318,36 @@ impl Bench {
     fn kill(&mut self) {
         // Else what is younger than the window comes again in any case.
         self.wait_until_old();
-        let home = self.home("kill");
         let log = self.folder.path().join("kill.log");
-        let watch = ["watch", &home, self.helios.url(), log.to_str().unwrap()];
         let mut draw = Draw::new(9);
         let start = Instant::now();
         let whole = self.home("whole");
         self.child(&["sync", &whole, self.helios.url()]);
         let longest = usize::try_from(start.elapsed().as_millis()).unwrap();
-        let mut kills = 0;
+        let (mut kills, mut again) = (0, Vec::new());
         while kills < KILLS {
-            note_run(&log);
-            let mut child = command(&watch).stdout(Stdio::null()).spawn().unwrap();
-            std::thread::sleep(Duration::from_millis(draw.below(longest) as u64));
-            if child.try_wait().unwrap().is_some() {
-                break;
+            let home = self.home("kill");
+            let watch = ["watch", &home, self.helios.url(), log.to_str().unwrap()];
+            fs::write(&log, "").unwrap();
+            loop {
+                note_run(&log);
+                let mut child = command(&watch).stdout(Stdio::null()).spawn().unwrap();
+                std::thread::sleep(Duration::from_millis(draw.below(longest) as u64));
+                if child.try_wait().unwrap().is_some() {
+                    break;
+                }
+                child.kill().unwrap();
+                child.wait().unwrap();
+                kills += 1;
             }
-            child.kill().unwrap();
-            child.wait().unwrap();
-            kills += 1;
+            note_run(&log);
+            let seen = self.child(&watch);
+            assert_eq!(
+                seen["records"], self.records,
+                "nothing is missing and nothing is there twice"
+            );
+            again.extend(asked_again(&fs::read_to_string(&log).unwrap()));
         }
-        note_run(&log);
-        let seen = self.child(&watch);
-        assert_eq!(
-            seen["records"], self.records,
-            "nothing is missing and nothing is there twice"
-        );
-        let again = asked_again(&fs::read_to_string(&log).unwrap());
         eprintln!("asked for again after each kill (whole, on its way): {again:?}");
         let (whole, cut) = again
             .iter()
