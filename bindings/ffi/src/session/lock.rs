@@ -17,7 +17,8 @@ pub(super) fn keep_time(inner: &Arc<Inner>) -> Result<(), PocketchartError> {
     runtime::start(async move {
         while let Some(inner) = weak.upgrade() {
             // This is what locks it; it waits for what is being written.
-            let left = runtime::blocking(move || Ok(inner.core.time_left()?)).await;
+            let left = inner.core.time_left();
+            drop(inner);
             let Ok(left) = left else { return };
             tokio::time::sleep(left.min(LOOK) + BEHIND).await;
         }
@@ -50,7 +51,8 @@ impl Session {
     /// [`PocketchartError::Audit`] where the trail could not be written; it is locked all the same.
     pub async fn lock(&self) -> Result<(), PocketchartError> {
         let inner = Arc::clone(&self.inner);
-        runtime::blocking(move || Ok(inner.core.lock()?)).await
+        // Not behind what waits for a thread to work on: a lock comes first.
+        runtime::detached(async move { Ok(inner.core.lock()?) }).await
     }
 
     /// Another app is in front now: 30 seconds are left, and calls do not put that off.
