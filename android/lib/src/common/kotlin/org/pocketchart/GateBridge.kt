@@ -45,21 +45,17 @@ internal class GateBridge(private val gate: KeyGate) : ForeignGate {
     } catch (_: CancellationException) {
         // A time-out of the gate's own looks the same as a caller who went away.
         currentCoroutineContext().ensureActive()
-        throw ForeignException.TryAgain(TEXT)
+        throw ForeignException.TryAgain()
     } catch (_: Throwable) {
-        throw ForeignException.TryAgain(TEXT)
+        throw ForeignException.TryAgain()
     }
 
     private fun foreign(failure: GateFailure): ForeignException = when (failure) {
-        GateFailure.REFUSED -> ForeignException.Refused(TEXT)
-        GateFailure.CANCELLED -> ForeignException.Cancelled(TEXT)
-        GateFailure.LOCKED_OUT -> ForeignException.LockedOut(TEXT)
-        GateFailure.LOST -> ForeignException.Lost(TEXT)
-        GateFailure.TRY_AGAIN -> ForeignException.TryAgain(TEXT)
-        GateFailure.UNAVAILABLE -> ForeignException.Unavailable(TEXT)
-    }
-
-    private companion object {
-        const val TEXT = "gate"
+        GateFailure.REFUSED -> ForeignException.Refused()
+        GateFailure.CANCELLED -> ForeignException.Cancelled()
+        GateFailure.LOCKED_OUT -> ForeignException.LockedOut()
+        GateFailure.LOST -> ForeignException.Lost()
+        GateFailure.TRY_AGAIN -> ForeignException.TryAgain()
+        GateFailure.UNAVAILABLE -> ForeignException.Unavailable()
     }
 }

@@ -117,7 +117,6 @@ public class Session internal constructor(internal val inner: ForeignSession) : 
             while (true) told(crossing { ticks.next() } ?: break)
         } finally {
             ticks.close()
-            ticks.destroy()
         }
     }
 
