@@ -1,13 +1,15 @@
 package org.pocketchart
 
+import kotlin.time.Duration.Companion.milliseconds
 import kotlinx.coroutines.channels.Channel
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.buffer
 import kotlinx.coroutines.flow.channelFlow
 import kotlinx.coroutines.flow.conflate
 import kotlinx.coroutines.flow.distinctUntilChanged
 import kotlinx.coroutines.flow.flow
-import kotlinx.coroutines.flow.map
+import kotlinx.coroutines.flow.transformWhile
 import org.pocketchart.ffi.CancelToken
 import org.pocketchart.ffi.LockState
 import org.pocketchart.ffi.PersonInfo
@@ -42,10 +44,18 @@ public class Session internal constructor(internal val inner: ForeignSession) : 
         do {
             val state = lockState()
             emit(state)
-            // Ticks end when the vault is locked, and when it changes hands.
-            if (state is LockState.Open) ticks(listOf(QUIET)) {}
+            if (state is LockState.Open) untilItEnds()
         } while (state is LockState.Open)
     }.distinctUntilChanged { before, now -> before is LockState.Open && now is LockState.Open }
+
+    /** Ticks end when the vault is locked, and when it changes hands; while it does, nobody can observe. */
+    private suspend fun untilItEnds() {
+        try {
+            ticks(listOf(QUIET)) {}
+        } catch (_: VaultException.Locked) {
+            delay(BETWEEN_HANDS)
+        }
+    }
 
     /** Locks now. Twice is no error. */
     public suspend fun lock(): Unit = crossing { inner.lock() }
@@ -104,12 +114,21 @@ public class Session internal constructor(internal val inner: ForeignSession) : 
     public fun observe(vararg kinds: String): Flow<Tick> = flow { ticks(kinds.asList()) { emit(it) } }
 
     /**
-     * The first page of a search, and again whenever records of these types change.
+     * The first page of a search, and again whenever records of these types change. Ends when the vault is locked or
+     * changes hands.
      *
      * @param kinds types that the page depends on; none: all, which is always right and asks more often than needed.
      */
     public fun pages(query: String, vararg kinds: String): Flow<SummaryPage> =
-        observe(*kinds).conflate().map { search(query) }
+        observe(*kinds).conflate().transformWhile {
+            val page = try {
+                search(query)
+            } catch (_: VaultException.Locked) {
+                null
+            }
+            if (page != null) emit(page)
+            page != null
+        }
 
     private suspend inline fun ticks(kinds: List<String>, told: (Tick) -> Unit) {
         val ticks = crossing { inner.observe(kinds) }
@@ -173,5 +192,8 @@ public class Session internal constructor(internal val inner: ForeignSession) : 
     private companion object {
         /** A type of which there are hardly any: the ticks are only waited for to end. */
         const val QUIET = "TestScript"
+
+        /** How long to wait before looking again whether it is locked or just changing hands. */
+        val BETWEEN_HANDS = 50.milliseconds
     }
 }

@@ -23,6 +23,21 @@ import org.pocketchart.ffi.WaitingChange
 public suspend fun Session.joinHub(code: String): HubJoin = crossing { inner.joinHub(code) }
 
 /**
+ * As [joinHub], until the hub's operator has let this device in.
+ *
+ * @param waiting shows the fingerprint that the operator compares, and comes back when it is time to ask again: after
+ * some seconds, or a press of a button.
+ */
+public suspend fun Session.joinHub(code: String, waiting: suspend (fingerprint: String) -> Unit): HubJoin.Joined {
+    while (true) {
+        when (val now = joinHub(code)) {
+            is HubJoin.Waiting -> waiting(now.fingerprint)
+            is HubJoin.Joined -> return now
+        }
+    }
+}
+
+/**
  * Remembers a FHIR server once it has answered as one. What is not given stays as it was.
  *
  * @param caPem its own authority, where no public one vouches for it.
