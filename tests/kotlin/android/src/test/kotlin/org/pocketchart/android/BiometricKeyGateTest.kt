@@ -146,7 +146,7 @@ class BiometricKeyGateTest {
             BiometricPrompt.BIOMETRIC_ERROR_UNABLE_TO_PROCESS to GateFailure.TRY_AGAIN,
             BiometricPrompt.BIOMETRIC_ERROR_TIMEOUT to GateFailure.TRY_AGAIN,
             BiometricPrompt.BIOMETRIC_ERROR_NO_SPACE to GateFailure.TRY_AGAIN,
-            BiometricPrompt.BIOMETRIC_ERROR_CANCELED to GateFailure.TRY_AGAIN,
+            BiometricPrompt.BIOMETRIC_ERROR_CANCELED to GateFailure.CANCELLED,
             BiometricPrompt.BIOMETRIC_ERROR_VENDOR to GateFailure.TRY_AGAIN,
             BiometricPrompt.BIOMETRIC_ERROR_NO_BIOMETRICS to GateFailure.UNAVAILABLE,
             BiometricPrompt.BIOMETRIC_ERROR_HW_NOT_PRESENT to GateFailure.UNAVAILABLE,
