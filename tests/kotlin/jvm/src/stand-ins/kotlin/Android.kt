@@ -2,7 +2,7 @@
 
 package android.os
 
-/** The generated half asks for the level of Android, to choose how forgotten objects are found. Here it is the oldest. */
+/** The generated half asks for the level of Android, to choose how forgotten objects are found. */
 public object Build {
     public object VERSION {
         public const val SDK_INT: Int = 28

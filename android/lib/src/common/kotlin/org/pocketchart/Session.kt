@@ -1,13 +1,10 @@
 package org.pocketchart
 
-import kotlin.time.Duration.Companion.milliseconds
 import kotlinx.coroutines.channels.Channel
-import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.buffer
 import kotlinx.coroutines.flow.channelFlow
 import kotlinx.coroutines.flow.conflate
-import kotlinx.coroutines.flow.distinctUntilChanged
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.transformWhile
 import org.pocketchart.ffi.CancelToken
@@ -39,23 +36,18 @@ public class Session internal constructor(internal val inner: ForeignSession) : 
     /** Whether it is open, and for how long without another call. Puts no lock off. */
     public fun lockState(): LockState = crossing { inner.lockState() }
 
-    /** [lockState] as it changes between open and locked: a screen goes back to its lock screen by this. */
+    /** [lockState] now, and again once it is locked: a screen goes back to its lock screen by this. */
     public fun lockStates(): Flow<LockState> = flow {
-        do {
-            val state = lockState()
-            emit(state)
-            if (state is LockState.Open) untilItEnds()
-        } while (state is LockState.Open)
-    }.distinctUntilChanged { before, now -> before is LockState.Open && now is LockState.Open }
-
-    /** Ticks end when the vault is locked, and when it changes hands; while it does, nobody can observe. */
-    private suspend fun untilItEnds() {
-        try {
-            ticks(listOf(QUIET)) {}
-        } catch (_: VaultException.Locked) {
-            delay(BETWEEN_HANDS)
+        val now = lockState()
+        emit(now)
+        if (now is LockState.Open) {
+            untilLocked()
+            emit(LockState.Locked)
         }
     }
+
+    /** Waits until it is locked, by whomever and for whatever reason. Puts no lock off. */
+    public suspend fun untilLocked(): Unit = crossing { inner.untilLocked() }
 
     /** Locks now. Twice is no error. */
     public suspend fun lock(): Unit = crossing { inner.lock() }
@@ -187,13 +179,5 @@ public class Session internal constructor(internal val inner: ForeignSession) : 
         } catch (_: VaultException.Closed) {
             // As above.
         }
-    }
-
-    private companion object {
-        /** A type of which there are hardly any: the ticks are only waited for to end. */
-        const val QUIET = "TestScript"
-
-        /** How long to wait before looking again whether it is locked or just changing hands. */
-        val BETWEEN_HANDS = 50.milliseconds
     }
 }

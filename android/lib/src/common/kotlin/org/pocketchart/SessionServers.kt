@@ -15,8 +15,8 @@ import org.pocketchart.ffi.WaitingChange
 // Servers, what waits for them or for a person, and who saw what.
 
 /**
- * Joins the hub whose operator shows this code; nothing is sent unless it is the hub that made it. Call it again while it
- * answers [HubJoin.Waiting], and after any interruption.
+ * Joins the hub whose operator shows this code; nothing is sent unless it is the hub that made it. Call it again while
+ * it answers [HubJoin.Waiting], and after any interruption.
  *
  * @throws VaultException.Server
  */

@@ -19,7 +19,10 @@ public suspend fun Session.slots(): List<SlotInfo> = reading { inner.slots() }
  */
 public suspend fun Session.addSlot(slot: NewSlot): SlotInfo = crossing { inner.addSlot(slot) }
 
-/** [addSlot] for what the gate gives back: a finger or a face. A second way in comes first. @param name for lock screens. */
+/**
+ * [addSlot] for what the gate gives back: a finger or a face. A second way in comes first. @param name for lock
+ * screens.
+ */
 public suspend fun Session.addGateSlot(name: String): SlotInfo = addSlot(NewSlot.Gate(name))
 
 /** [addSlot] for a PIN of at least six digits, together with the gate. @param name for lock screens. */

@@ -77,7 +77,9 @@ internal object Classify {
         return GateException(failure, "prompt $code")
     }
 
-    /** `BiometricPrompt.BIOMETRIC_ERROR_SECURITY_UPDATE_REQUIRED`, which the framework does not publish for all levels. */
+    /**
+     * `BiometricPrompt.BIOMETRIC_ERROR_SECURITY_UPDATE_REQUIRED`, which the framework does not publish for all levels.
+     */
     private const val SECURITY_UPDATE_REQUIRED = 15
 
     /** `BiometricPrompt.BIOMETRIC_ERROR_NOT_ENABLED_FOR_APPS`, of a later level than the one compiled against. */

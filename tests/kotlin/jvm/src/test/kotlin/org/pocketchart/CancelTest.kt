@@ -74,7 +74,8 @@ class CancelTest {
         session.lock()
         cancelled({ vault.unlockByPassphrase(Surroundings.PASSPHRASE) }) {
             // Whatever was opened is locked again: the vault is free.
-            assertTrue(eventually { System.gc(); runCatching { vault.unlockByPassphrase(Surroundings.PASSPHRASE).use {} }.isSuccess })
+            suspend fun opens() = runCatching { vault.unlockByPassphrase(Surroundings.PASSPHRASE).use {} }.isSuccess
+            assertTrue(eventually { System.gc(); opens() })
         }
     }
 
@@ -125,7 +126,8 @@ class CancelTest {
         session.addSlot(NewSlot.Gate("finger"))
         session.lock()
         val never = object : KeyGate by gate {
-            override suspend fun release(alias: String, sealed: ByteArray, reason: String): ByteArray = awaitCancellation()
+            override suspend fun release(alias: String, sealed: ByteArray, reason: String): ByteArray =
+                awaitCancellation()
         }
         Vault(folder, never).use { asking ->
             coroutineScope {

@@ -25,9 +25,11 @@ class CodesTest {
 
     @Test
     fun `numbers come through`() {
-        assertEquals(30, assertIs<VaultException.TooManyTries>(Codes.exception("wait: the next one in 30 seconds")).seconds)
+        val wait = Codes.exception("wait: the next one in 30 seconds")
+        assertEquals(30, assertIs<VaultException.TooManyTries>(wait).seconds)
         assertNull(assertIs<VaultException.TooManyTries>(Codes.exception("slot_ended: closed for good")).seconds)
-        assertEquals(7, assertIs<VaultException.UnsentChanges>(Codes.exception("unsent_changes: would be lost (7)")).changes)
+        val unsent = Codes.exception("unsent_changes: would be lost (7)")
+        assertEquals(7, assertIs<VaultException.UnsentChanges>(unsent).changes)
     }
 
     @Test

@@ -25,7 +25,9 @@ class FlowsTest {
     fun `a page comes at once, and again after a change`() = atHome {
         coroutineScope {
             val sizes = Channel<Int>(Channel.UNLIMITED)
-            val screen = launch(Dispatchers.Default) { session.pages("Patient?name=kim", "Patient").collect { sizes.send(it.items.size) } }
+            val screen = launch(Dispatchers.Default) {
+                session.pages("Patient?name=kim", "Patient").collect { sizes.send(it.items.size) }
+            }
             suspend fun until(size: Int) = withTimeout(10.seconds) { while (sizes.receive() != size) Unit }
             until(0)
             patient("a")

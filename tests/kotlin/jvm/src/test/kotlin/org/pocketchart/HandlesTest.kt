@@ -26,7 +26,9 @@ class HandlesTest {
     fun `closing while calls run ends them and locks`() = atHome {
         repeat(20) { patient("p$it") }
         coroutineScope {
-            val calls = (1..100).map { async(Dispatchers.Default) { runCatching { session.search("Patient?name=kim") } } }
+            val calls = (1..100).map {
+                async(Dispatchers.Default) { runCatching { session.search("Patient?name=kim") } }
+            }
             session.close()
             for (done in calls.awaitAll()) {
                 done.onSuccess { assertEquals(20, it.items.size) }
@@ -40,7 +42,9 @@ class HandlesTest {
     fun `locking while calls run ends them`() = atHome {
         repeat(20) { patient("p$it") }
         coroutineScope {
-            val calls = (1..100).map { async(Dispatchers.Default) { runCatching { session.search("Patient?name=kim") } } }
+            val calls = (1..100).map {
+                async(Dispatchers.Default) { runCatching { session.search("Patient?name=kim") } }
+            }
             session.lock()
             for (done in calls.awaitAll()) {
                 done.onSuccess { assertEquals(20, it.items.size) }
@@ -57,8 +61,8 @@ class HandlesTest {
             { session.person() }, { session.lockState() }, { session.search("Patient") }, { session.get("Patient/a") },
             { session.put("{}") }, { session.delete("Patient/a") }, { session.sync() }, { session.slots() },
             { session.people() }, { session.outbox() }, { session.conflicts() }, { session.visits() },
-            { session.servers() }, { session.whoSaw("a") }, { session.pause() }, { session.resume() }, { session.lock() },
-            { session.observe().toList() }, { session.newRecoveryCode() }, { session.freeTimes() },
+            { session.servers() }, { session.whoSaw("a") }, { session.pause() }, { session.resume() },
+            { session.lock() }, { session.observe().toList() }, { session.newRecoveryCode() }, { session.freeTimes() },
         )
         for ((number, call) in calls.withIndex()) {
             assertIs<VaultException.Closed>(runCatching { call() }.exceptionOrNull(), "call $number")

@@ -40,7 +40,7 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 import org.robolectric.util.ReflectionHelpers
 
-/** A phone's flows from the sheet to the records: our own code and the real library; the key store and the sheet are fakes. */
+/** A phone's flows from the sheet to the records, on the real library; the key store and the sheet are fakes. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [35], shadows = [FakePrompt::class])
 class OnTheRealLibraryTest {
@@ -85,12 +85,15 @@ class OnTheRealLibraryTest {
     private fun byFinger(answer: (FakePrompt.Sheet) -> Unit): Result<Session> =
         answering(answer) { vault.unlockByGate("To see your records") }.onSuccess { it.kept() }
 
-    private fun refusal(answer: (FakePrompt.Sheet) -> Unit = { error("no sheet was expected") }): GateFailure {
+    private fun refusal(answer: (FakePrompt.Sheet) -> Unit = NO_SHEET): GateFailure {
         val error = byFinger(answer).exceptionOrNull() ?: throw AssertionError("it opened")
         return (error as VaultException.Gate).failure
     }
 
     private fun byPassphrase(): Session = runBlocking { vault.unlockByPassphrase(Surroundings.PASSPHRASE) }.kept()
+
+    private fun around(test: (Surroundings) -> Unit) =
+        Surroundings(File(place, "around").apply { mkdirs() }).use(test)
 
     private fun Session.family() = runBlocking { search("Patient").items.single().what }
 
@@ -131,7 +134,9 @@ class OnTheRealLibraryTest {
         enrolled(pin = "739148")
         FakeKeyStore.addFinger()
         assertEquals(GateFailure.LOST, refusal())
-        assertTrue(runBlocking { vault.unlockByPin("739148") }.kept().also { assertTrue(it.family().contains("Kim")) }.let { runBlocking { it.lock() }; it.isLocked() })
+        val byPin = runBlocking { vault.unlockByPin("739148") }.kept()
+        assertTrue(byPin.family().contains("Kim"))
+        runBlocking { byPin.lock() }
         // The person opens with what stays, takes the dead slot out and makes a new one.
         val session = byPassphrase()
         answering({ it.finger() }) {
@@ -209,7 +214,7 @@ class OnTheRealLibraryTest {
     }
 
     @Test
-    fun theJobSyncsTheOpenVaultAndLeavesTheLockedOneAlone() = Surroundings(File(place, "around").apply { mkdirs() }).use { around ->
+    fun theJobSyncsTheOpenVaultAndLeavesTheLockedOneAlone() = around { around ->
         val hub = around.startHub()
         enrolled()
         val session = byPassphrase()
@@ -234,7 +239,7 @@ class OnTheRealLibraryTest {
     }
 
     @Test
-    fun theGuidesTenLines() = Surroundings(File(place, "around").apply { mkdirs() }).use { around ->
+    fun theGuidesTenLines() = around { around ->
         around.startHub()
         val made = around.ok("hub", listOf("--json", "hub", "enrol", "--device", "phone", "--facility", "north"))
         val session = answering({ it.finger() }) {
