@@ -11,8 +11,10 @@ let package = Package(
     targets: [
         // A real hub and real vaults, for the tests of the library.
         .target(name: "Clinic", dependencies: library),
-        .testTarget(name: "GateTests", dependencies: library),
+        .testTarget(name: "GateTests", dependencies: library + ["Clinic"]),
         .testTarget(name: "LibraryTests", dependencies: library + ["Clinic"]),
+        // By itself: it looks at counters of the whole process.
+        .testTarget(name: "LeakTests", dependencies: library + ["Clinic"]),
         .testTarget(name: "ScenarioTests", dependencies: library + ["Clinic"]),
         .testTarget(name: "GuideTests", dependencies: library + ["Clinic"]),
     ],

@@ -5,6 +5,10 @@ import Foundation
 /// What went wrong around a test, in words.
 public struct ClinicError: Error, CustomStringConvertible {
     public let description: String
+
+    public init(_ description: String) {
+        self.description = description
+    }
 }
 
 /// The running hub. Its operator works through the program, as on a hub's own machine.
@@ -45,13 +49,13 @@ public enum Hub {
 
     private static func field(_ name: String, of text: String) throws -> String {
         let object = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
-        guard let value = object?[name] as? String else { throw ClinicError(description: "no \(name) in \(text)") }
+        guard let value = object?[name] as? String else { throw ClinicError("no \(name) in \(text)") }
         return value
     }
 
     private static func variable(_ name: String) throws -> String {
         guard let value = ProcessInfo.processInfo.environment[name] else {
-            throw ClinicError(description: "\(name) is not set: run tests/swift/run")
+            throw ClinicError("\(name) is not set: run tests/swift/run")
         }
         return value
     }
@@ -66,7 +70,7 @@ public enum Hub {
         let text = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         let words = String(decoding: err.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw ClinicError(description: "\(arguments): \(words)") }
+        guard process.terminationStatus == 0 else { throw ClinicError("\(arguments): \(words)") }
         return text
     }
 }

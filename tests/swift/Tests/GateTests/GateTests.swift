@@ -1,8 +1,8 @@
 // The gate of iPhones, on a phone in memory: what it gives back, and what it says of each failure.
 
+import Clinic
 import Foundation
 import Pocketchart
-import PocketchartFFI
 import Testing
 
 private let secret = Data((0..<32).map { $0 })

@@ -1,8 +1,8 @@
 // The keychain outlives the app: which keys are an earlier installation's, and which must never be touched.
 
+import Clinic
 import Foundation
 import Pocketchart
-import PocketchartFFI
 import Testing
 
 @Suite struct InstallationTests {

@@ -2,17 +2,16 @@
 
 import Foundation
 import Pocketchart
-import PocketchartFFI
 
 /// What the sheet for finger and face does.
-enum Sheet: Sendable {
+public enum Sheet: Sendable {
     case recognises
     case fails(PlatformFailure)
     case hangs
 }
 
 /// One phone. Deleting and installing an app, new fingers and a locked screen are methods.
-final class FakeDevice: EnclaveKeys, KeychainStore, LocalAuthentication, @unchecked Sendable {
+public final class FakeDevice: EnclaveKeys, KeychainStore, LocalAuthentication, @unchecked Sendable {
     private struct Key {
         let use: KeyUse
         let madeUnder: Data
@@ -30,8 +29,10 @@ final class FakeDevice: EnclaveKeys, KeychainStore, LocalAuthentication, @unchec
     private var locked = false
     private var failsNext: PlatformFailure?
     private var shortOutput = false
-    private(set) var reasons: [String] = []
-    var isPresent = true
+    public private(set) var reasons: [String] = []
+    public var isPresent = true
+
+    public init() {}
 
     private func within<T>(_ work: () throws -> T) rethrows -> T {
         lock.lock()
@@ -41,24 +42,24 @@ final class FakeDevice: EnclaveKeys, KeychainStore, LocalAuthentication, @unchec
 
     // What happens to it.
 
-    func lockScreen(_ now: Bool) { within { locked = now } }
-    func show(_ new: Sheet) { within { sheet = new } }
-    func disturb(_ failure: PlatformFailure?) { within { sensor = failure } }
-    func failOnce(_ failure: PlatformFailure) { within { failsNext = failure } }
-    func giveShortOutput() { within { shortOutput = true } }
+    public func lockScreen(_ now: Bool) { within { locked = now } }
+    public func show(_ new: Sheet) { within { sheet = new } }
+    public func disturb(_ failure: PlatformFailure?) { within { sensor = failure } }
+    public func failOnce(_ failure: PlatformFailure) { within { failsNext = failure } }
+    public func giveShortOutput() { within { shortOutput = true } }
     /// Another finger is set up: keys of the earlier set never work again.
-    func addFinger() { within { fingers.append(9) } }
+    public func addFinger() { within { fingers.append(9) } }
     /// The system names the same set in other bytes, as an update may.
-    func renameFingers() {
+    public func renameFingers() {
         within {
             keys = keys.mapValues { Key(use: $0.use, madeUnder: $0.madeUnder == fingers ? Data([7]) : $0.madeUnder, bytes: $0.bytes) }
             fingers = Data([7])
         }
     }
-    func loseKeys() { within { keys = [:] } }
-    func loseKeychain() { within { values = [:] } }
-    var keyCount: Int { within { keys.count } }
-    var mark: Data? { within { values["installation"] } }
+    public func loseKeys() { within { keys = [:] } }
+    public func loseKeychain() { within { values = [:] } }
+    public var keyCount: Int { within { keys.count } }
+    public var mark: Data? { within { values["installation"] } }
 
     private func ready() throws {
         if locked { throw PlatformFailure(.keychain, -25308) }
@@ -70,14 +71,14 @@ final class FakeDevice: EnclaveKeys, KeychainStore, LocalAuthentication, @unchec
 
     // KeychainStore
 
-    func read(_ name: String) throws -> Data? {
+    public func read(_ name: String) throws -> Data? {
         try within {
             if locked { throw PlatformFailure(.keychain, -25308) }
             return values[name]
         }
     }
 
-    func write(_ name: String, _ value: Data) throws {
+    public func write(_ name: String, _ value: Data) throws {
         try within {
             if locked { throw PlatformFailure(.keychain, -25308) }
             values[name] = value
@@ -86,7 +87,7 @@ final class FakeDevice: EnclaveKeys, KeychainStore, LocalAuthentication, @unchec
 
     // EnclaveKeys
 
-    func make(_ name: String, for use: KeyUse) throws {
+    public func make(_ name: String, for use: KeyUse) throws {
         try within {
             try ready()
             if keys[name] != nil { throw PlatformFailure(.keychain, -25299) }
@@ -94,14 +95,14 @@ final class FakeDevice: EnclaveKeys, KeychainStore, LocalAuthentication, @unchec
         }
     }
 
-    func exists(_ name: String) throws -> Bool {
+    public func exists(_ name: String) throws -> Bool {
         try within {
             if locked { throw PlatformFailure(.keychain, -25308) }
             return keys[name] != nil
         }
     }
 
-    func seal(_ secret: Data, to name: String) throws -> Data {
+    public func seal(_ secret: Data, to name: String) throws -> Data {
         try within {
             try ready()
             guard let key = keys[name] else { throw PlatformFailure(.keychain, -25300) }
@@ -111,7 +112,7 @@ final class FakeDevice: EnclaveKeys, KeychainStore, LocalAuthentication, @unchec
         }
     }
 
-    func open(_ sealed: Data, with name: String, approval: any Approval) throws -> Data {
+    public func open(_ sealed: Data, with name: String, approval: any Approval) throws -> Data {
         try within {
             try ready()
             guard let key = keys[name] else { throw PlatformFailure(.keychain, -25300) }
@@ -122,7 +123,7 @@ final class FakeDevice: EnclaveKeys, KeychainStore, LocalAuthentication, @unchec
         }
     }
 
-    func evaluate(_ input: Data, with name: String) throws -> Data {
+    public func evaluate(_ input: Data, with name: String) throws -> Data {
         try within {
             try ready()
             guard let key = keys[name] else { throw PlatformFailure(.keychain, -25300) }
@@ -136,14 +137,14 @@ final class FakeDevice: EnclaveKeys, KeychainStore, LocalAuthentication, @unchec
         }
     }
 
-    func destroy(_ name: String) throws {
+    public func destroy(_ name: String) throws {
         try within {
             try ready()
             keys[name] = nil
         }
     }
 
-    func destroyAll() throws {
+    public func destroyAll() throws {
         try within {
             try ready()
             keys = [:]
@@ -152,14 +153,14 @@ final class FakeDevice: EnclaveKeys, KeychainStore, LocalAuthentication, @unchec
 
     // LocalAuthentication
 
-    func biometry() throws -> Data {
+    public func biometry() throws -> Data {
         try within {
             if let sensor { throw sensor }
             return fingers
         }
     }
 
-    func approve(reason: String) async throws -> any Approval {
+    public func approve(reason: String) async throws -> any Approval {
         let now = within {
             reasons.append(reason)
             return sheet
@@ -175,11 +176,11 @@ final class FakeDevice: EnclaveKeys, KeychainStore, LocalAuthentication, @unchec
 }
 
 /// A folder of its own for one test's app, and the gate of an app that runs there.
-struct FakeApp: ~Copyable {
-    let device = FakeDevice()
-    let files: URL
+public struct FakeApp: ~Copyable {
+    public let device = FakeDevice()
+    public let files: URL
 
-    init() {
+    public init() {
         files = FileManager.default.temporaryDirectory.appendingPathComponent("gate-\(UUID().uuidString)")
     }
 
@@ -187,20 +188,20 @@ struct FakeApp: ~Copyable {
         try? FileManager.default.removeItem(at: files)
     }
 
-    var home: URL { files.appendingPathComponent("vault") }
-    var markFile: URL { files.appendingPathComponent("vault.installation") }
+    public var home: URL { files.appendingPathComponent("vault") }
+    public var markFile: URL { files.appendingPathComponent("vault.installation") }
 
     /// As after each start of the app.
-    func gate() -> SecureEnclaveKeyGate {
+    public func gate() -> SecureEnclaveKeyGate {
         SecureEnclaveKeyGate(home: home, keys: device, keychain: device, authentication: device)
     }
 
-    func makeVault() throws {
+    public func makeVault() throws {
         try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
         try Data([1]).write(to: home.appendingPathComponent("header"))
     }
 
-    func uninstall() {
+    public func uninstall() {
         try? FileManager.default.removeItem(at: files)
     }
 }
