@@ -1,0 +1,91 @@
+// What a story does around the library: a hub of its own, the program, files.
+
+import Clinic
+import Foundation
+
+/// A hub that runs for one story.
+final class StoryHub {
+    private let process = Process()
+
+    /// Makes its vault and starts it; answers with where it is and its token.
+    init(place: URL) throws {
+        let (home, ready) = (place.appendingPathComponent("hub"), place.appendingPathComponent("hub-ready"))
+        let secret = ["--home", home.path, "--passphrase-file", place.appendingPathComponent("passphrase").path]
+        if !FileManager.default.fileExists(atPath: home.path) {
+            _ = try Program.run(secret + ["--quiet", "vault", "create"])
+        }
+        try? FileManager.default.removeItem(at: ready)
+        process.executableURL = try Program.file()
+        process.arguments = secret + ["hub", "--listen", "127.0.0.1:0", "--ready-file", ready.path]
+        (process.standardOutput, process.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
+        try process.run()
+        Program.remember(process)
+        for _ in 0..<600 where !FileManager.default.fileExists(atPath: ready.path) {
+            guard process.isRunning else { throw ClinicError("the hub ended") }
+            Thread.sleep(forTimeInterval: 0.05)
+        }
+        told = try JSONDecoder().decode([String: String].self, from: Data(contentsOf: ready))
+    }
+
+    let told: [String: String]
+
+    func stop() {
+        guard process.isRunning else { return }
+        process.terminate()
+        process.waitUntilExit()
+    }
+}
+
+extension Teller {
+    /// The answer, where the step is not the library's.
+    func around(_ step: Story.Step, _ with: Inputs) async throws -> Value? {
+        switch step.do {
+        case "hub":
+            let hub = try StoryHub(place: place.folder)
+            self.hub = hub
+            let token = try String(contentsOfFile: hub.told["token_file"] ?? "", encoding: .utf8)
+            saved["url"] = .text(hub.told["url"] ?? "")
+            saved["ca"] = .text(try String(contentsOfFile: hub.told["ca_file"] ?? "", encoding: .utf8))
+            saved["token"] = .text(token.trimmingCharacters(in: .whitespacesAndNewlines))
+            return .null
+        case "stopHub":
+            hub?.stop()
+            hub = nil
+            return .null
+        case "cli":
+            return try program(with)
+        case "file":
+            let file = place.folder.appendingPathComponent(try with.text("name"))
+            let text = try with.optional("text") ?? with.text("json")
+            try text.write(to: file, atomically: true, encoding: .utf8)
+            return .text(file.path)
+        case "flip":
+            let file = place.home(step.on ?? "phone").appendingPathComponent(try with.text("file"))
+            var bytes = try Data(contentsOf: file)
+            let at = try with.number("at")
+            bytes[at] ^= 1
+            try bytes.write(to: file)
+            return .null
+        case "joined":
+            let device = try device(step.on ?? "phone")
+            let home = place.home("hub")
+            let made = try Program.run(["--home", home.path, "--json", "hub", "enrol", "--device", step.on ?? "phone",
+                "--patient", with.text("patient")])
+            guard case .text(let code)? = Value(lastLineOf: made.out)?.part("code") else { throw ClinicError(made.out) }
+            try await device.join(code) { try Program.approveAll(home: home) }
+            return .null
+        default:
+            return nil
+        }
+    }
+
+    private func program(_ with: Inputs) throws -> Value {
+        let home = place.home(try with.text("home"))
+        let arguments = with.texts("args")
+        var given = ["--home", home.path]
+        if arguments.first != "hub" { given += ["--passphrase-file", place.home("passphrase").path] }
+        let code = with.all["code"] == nil ? 0 : try with.number("code")
+        let ran = try Program.run(given + arguments, expecting: Int32(code))
+        return .object(["out": .text(ran.out), "err": .text(ran.err), "json": Value(lastLineOf: ran.out) ?? .null])
+    }
+}
