@@ -3,6 +3,7 @@
 //! Every call compares the deadline first, on a clock that runs while the device sleeps; timers and screen-off events
 //! only lock sooner.
 
+pub mod rows;
 pub mod servers;
 pub mod sync;
 

@@ -139,8 +139,6 @@ errors! {
     NotAHub = "not_a_hub", "this is no hub";
     /// The vault keeps to the hub that it joined first.
     OtherHub = "other_hub", "this vault has joined another hub";
-    /// The person who was asked for approval has not answered yet.
-    WaitingForApproval = "waiting_for_approval", "the hub's operator has not approved this device yet";
     /// The time is not free, or what is asked for does not fit how far the visit is.
     TimeNotFree = "time_not_free", "this time is not free";
     /// An answer is outstanding: sync first.

@@ -29,13 +29,25 @@ pub use gate::{GateError, GatePolicy, KeyGate};
 #[cfg(feature = "diagnostics")]
 pub use memory::{bytes_in_use, live_objects};
 pub use new_vault::NewVault;
+pub use session::booking::{
+    FreeTime, FreeTimes, FreeTimesFilter, JoinWindow, VisitInfo, VisitLink, VisitNote, VisitWaits,
+    VisitWish,
+};
+pub use session::conflicts::{
+    ConflictInfo, ConflictKind, ConflictSide, ConflictView, FieldDifference, PathChoice,
+    RefusedChange, Resolution, WaitingChange,
+};
 pub use session::observe::{Tick, Ticks};
+pub use session::people::MemberInfo;
 pub use session::records::{
     RecordState, RecordSummary, RecordText, SaveState, SavedRecord, SummaryPage,
 };
+pub use session::servers::{HubJoin, ServerInfo, ServerState, SkippedRecord};
+pub use session::slots::{NewRecoveryCode, NewSlot};
 pub use session::sync::{
     ListenerError, ServerSync, SyncListener, SyncPhase, SyncProgress, SyncReport, VisitCounts,
 };
+pub use session::trail::{AccessInfo, AccessPage, VaultWarnings};
 pub use session::{LockState, PersonInfo, Session};
 pub use text::{PassphraseJudgement, judge_passphrase, library_version, new_record_id};
 pub use vault::{SlotInfo, SlotKind, UnlockWith, Vault};

@@ -1,9 +1,15 @@
 //! The open vault in one person's hands.
 
+pub(crate) mod booking;
+pub(crate) mod conflicts;
 pub(crate) mod lock;
 pub(crate) mod observe;
+pub(crate) mod people;
 pub(crate) mod records;
+pub(crate) mod servers;
+pub(crate) mod slots;
 pub(crate) mod sync;
+pub(crate) mod trail;
 
 use crate::memory::Live;
 use crate::redacted::redacted;

@@ -5,7 +5,8 @@ use crate::PocketchartError;
 use crate::redacted::redacted;
 use pocketchart_core::access::{Guard, Origin, Record, Saved};
 use pocketchart_core::fhir::search::Query;
-use pocketchart_core::fhir::{Reference, Resource, summary};
+use pocketchart_core::fhir::{Reference, Resource};
+use pocketchart_core::session::rows::Medicines;
 
 /// Most rows of a page.
 const MOST: usize = 100;
@@ -194,8 +195,9 @@ fn page(
     query.count = query.count.min(MOST);
     query.cursor = cursor.or(query.cursor);
     let page = guard.search(&query)?;
+    let words = Medicines::of(guard, page.records.iter().chain(&page.included))?;
     let row = |record: &Record, is_included| {
-        let row = summary::RecordSummary::of_text(&record.text);
+        let row = words.row(record);
         RecordSummary {
             reference: record.name.reference.to_string(),
             kind: record.name.reference.kind.name().to_owned(),
