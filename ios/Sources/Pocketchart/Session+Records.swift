@@ -36,6 +36,11 @@ extension Session {
     ///
     /// - Throws: ``VaultError/Code/locked``; ``VaultError/Code/badInput`` for what is no type of FHIR R4.
     public func observe(_ kinds: String...) throws(VaultError) -> AsyncStream<Tick> {
+        try observe(kinds)
+    }
+
+    /// As ``observe(_:)-(String...)``.
+    public func observe(_ kinds: [String]) throws(VaultError) -> AsyncStream<Tick> {
         let ticks = try here { try $0.observe(kinds: kinds) }
         return AsyncStream {
             try? await ticks.next()

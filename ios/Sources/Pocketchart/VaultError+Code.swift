@@ -103,8 +103,6 @@ extension VaultError {
         case notAHub = "not_a_hub"
         /// The vault keeps to the hub that it joined first.
         case otherHub = "other_hub"
-        /// The person who was asked for approval has not answered yet.
-        case waitingForApproval = "waiting_for_approval"
         /// The time is not free, or what is asked for does not fit how far the visit is.
         case timeNotFree = "time_not_free"
         /// An answer is outstanding: sync first.

@@ -63,8 +63,8 @@ extension PocketchartFFI.PocketchartError {
             .Undecided(let text), .Changed(let text), .Refused(let text), .NoServer(let text),
             .Offline(let text), .UntrustedServer(let text), .BadServer(let text), .Unauthorized(let text),
             .ServerFailed(let text), .ServerBusy(let text), .BadJoinCode(let text), .NotAHub(let text),
-            .OtherHub(let text), .WaitingForApproval(let text), .TimeNotFree(let text), .UnderWay(let text),
-            .Cancelled(let text), .Device(let text), .Internal(let text):
+            .OtherHub(let text), .TimeNotFree(let text), .UnderWay(let text), .Cancelled(let text),
+            .Device(let text), .Internal(let text):
             text
         }
     }
