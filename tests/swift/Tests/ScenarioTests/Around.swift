@@ -33,6 +33,7 @@ final class StoryHub {
         guard process.isRunning else { return }
         process.terminate()
         process.waitUntilExit()
+        Program.forget(process)
     }
 }
 
@@ -69,10 +70,8 @@ extension Teller {
         case "joined":
             let device = try device(step.on ?? "phone")
             let home = place.home("hub")
-            let made = try Program.run(["--home", home.path, "--json", "hub", "enrol", "--device", step.on ?? "phone",
-                "--patient", with.text("patient")])
-            guard case .text(let code)? = Value(lastLineOf: made.out)?.part("code") else { throw ClinicError(made.out) }
-            try await device.join(code) { try Program.approveAll(home: home) }
+            let hub = Hub(home: home)
+            try await device.join(hub.code(forPhoneOf: with.text("patient")), at: hub)
             return .null
         default:
             return nil

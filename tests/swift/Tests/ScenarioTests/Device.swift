@@ -22,6 +22,7 @@ final class Device {
     private let gate = ScenarioGate()
     private(set) var vault: Vault
     private var new: NewVault?
+    private var newCode: NewRecoveryCode?
     private var open: Session?
     private var heard = Heard()
 
@@ -40,14 +41,9 @@ final class Device {
         let description = "closed"
     }
 
-    func join(_ code: String, approve: () throws -> Void) async throws {
-        let session = try session()
-        do {
-            _ = try await session.joinHub(code: code, deviceName: "phone")
-        } catch let error where error.code == .waitingForApproval {
-            try approve()
-            _ = try await session.joinHub(code: code, deviceName: "phone")
-        }
+    /// Presents the code, is approved, and presents it again.
+    func join(_ code: String, at hub: Hub) async throws {
+        try await session().joinHub(code) { fingerprint in try? hub.approve(fingerprint) }
     }
 
     func act(_ what: String, _ with: Inputs) async throws -> Value {
@@ -78,6 +74,13 @@ final class Device {
             } else {
                 _ = try await vault.wipe(evenUnsent: with.truth("evenUnsent"))
             }
+        case "newRecoveryCode":
+            let next = try await session().newRecoveryCode(present: Self.present(with), dropOthers: Self.drops(with))
+            newCode = next
+            return .text(try await next.code())
+        case "confirmRecoveryCode":
+            guard let newCode else { throw Closed() }
+            return Value(of: try await newCode.confirm(try with.text("typed")))
         case "close": open = nil
         case "observe":
             let heard = Heard()
