@@ -41,4 +41,6 @@ dependencies {
     // The classes that an app sees in this library's signatures are `api`.
     api("org.jetbrains.kotlinx:kotlinx-coroutines-core:1.11.0")
     implementation("net.java.dev.jna:jna:5.18.1@aar")
+    // The generated half marks what newer Androids have with it.
+    compileOnly("androidx.annotation:annotation:1.9.1")
 }

@@ -122,7 +122,7 @@ pub(super) fn named(
 ) -> Result<Named, Failure> {
     let ca = args.ca_file.as_deref().map(read).transpose()?;
     let token = args.token_file.as_deref().map(token_in).transpose()?;
-    let patient = args.patient.as_ref().map(ResourceId::new).transpose();
+    let patient = args.patient.as_deref().map(ResourceId::new).transpose();
     let patient = patient.map_err(|e| Failure::Usage(format!("--patient: {e}")))?;
     let change = |settings: &mut PeerSettings| {
         settings.ca_pem = ca.or(settings.ca_pem.take());

@@ -9,7 +9,8 @@ package org.pocketchart
 public interface KeyGate {
     /**
      * Makes the keys of [alias] and seals [secret] under one of them. The answer is no secret; it is kept in the
-     * vault's header. Under [GatePolicy.EVALUATE] the secret is empty, and only [evaluate] is used later.
+     * vault's header. Under [GatePolicy.EVALUATE] the secret is empty, and only [evaluate] is used later. The array is
+     * wiped after the call.
      *
      * @throws GateException
      */
@@ -24,7 +25,7 @@ public interface KeyGate {
 
     /**
      * A keyed function of [input]: 32 bytes, the same each time for the same input, computed where the key is, so that
-     * a typed PIN cannot be guessed on another machine.
+     * a typed PIN cannot be guessed on another machine. The array is wiped after the call.
      *
      * @throws GateException
      */
