@@ -206,6 +206,7 @@ impl Session {
         runtime::detached(async move {
             let guard = inner.core.guard()?;
             let left = guard.wipe(even_unsent, inner.place.gate()).await?;
+            inner.core.lock()?;
             Ok(u64::try_from(left).unwrap_or(u64::MAX))
         })
         .await
