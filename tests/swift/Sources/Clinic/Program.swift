@@ -47,7 +47,7 @@ public enum Program {
     public static func remember(_ process: Process) {
         guard let folder = try? variable("POCKETCHART_STARTED") else { return }
         let file = URL(fileURLWithPath: folder).appendingPathComponent("\(process.processIdentifier)")
-        FileManager.default.createFile(atPath: file.path, contents: nil)
+        _ = FileManager.default.createFile(atPath: file.path, contents: nil)
     }
 
     /// And that it has ended: its number may be another's by now.

@@ -44,11 +44,15 @@ extension Teller {
         case "hub":
             let hub = try StoryHub(place: place.folder)
             self.hub = hub
-            let token = try String(contentsOfFile: hub.told["token_file"] ?? "", encoding: .utf8)
-            saved["url"] = .text(hub.told["url"] ?? "")
-            saved["ca"] = .text(try String(contentsOfFile: hub.told["ca_file"] ?? "", encoding: .utf8))
-            saved["token"] = .text(token.trimmingCharacters(in: .whitespacesAndNewlines))
-            return .null
+            let (ca, token) = (hub.told["ca_file"] ?? "", hub.told["token_file"] ?? "")
+            let secret = try String(contentsOfFile: token, encoding: .utf8)
+            let told: [String: Value] = [
+                "url": .text(hub.told["url"] ?? ""), "caFile": .text(ca), "tokenFile": .text(token),
+                "ca": .text(try String(contentsOfFile: ca, encoding: .utf8)),
+                "token": .text(secret.trimmingCharacters(in: .whitespacesAndNewlines)),
+            ]
+            saved.merge(told) { $1 }
+            return .object(told)
         case "stopHub":
             hub?.stop()
             hub = nil
@@ -61,10 +65,10 @@ extension Teller {
             try text.write(to: file, atomically: true, encoding: .utf8)
             return .text(file.path)
         case "flip":
-            let file = place.home(step.on ?? "phone").appendingPathComponent(try with.text("file"))
+            let file = folder(of: step.on ?? "phone").appendingPathComponent(try with.text("file"))
             var bytes = try Data(contentsOf: file)
             let at = try with.number("at")
-            bytes[at] ^= 1
+            bytes[at < 0 ? bytes.count + at : at] ^= 1
             try bytes.write(to: file)
             return .null
         case "joined":
@@ -80,11 +84,9 @@ extension Teller {
 
     private func program(_ with: Inputs) throws -> Value {
         let home = place.home(try with.text("home"))
-        let arguments = with.texts("args")
-        var given = ["--home", home.path]
-        if arguments.first != "hub" { given += ["--passphrase-file", place.home("passphrase").path] }
+        let given = ["--home", home.path, "--passphrase-file", place.home("passphrase").path]
         let code = with.all["code"] == nil ? 0 : try with.number("code")
-        let ran = try Program.run(given + arguments, expecting: Int32(code))
+        let ran = try Program.run(given + with.texts("args"), expecting: Int32(code))
         return .object(["out": .text(ran.out), "err": .text(ran.err), "json": Value(lastLineOf: ran.out) ?? .null])
     }
 }

@@ -27,7 +27,7 @@ extension Session {
         case "sessionSlots": return Value(of: try slots())
         case "addSlot": return Value(of: try await addSlot(Device.slot(with)))
         case "addPerson":
-            return Value(of: try await addPerson(with.text("name"), role: with.text("role"), slot: Device.slot(with)))
+            return Value(of: try await addPerson(with.text("id"), role: with.text("role"), slot: Device.slot(with)))
         case "removeSlot":
             return Value(of: try await removeSlot(
                 with.text("id"), present: Device.present(with), dropOthers: Device.drops(with)))
@@ -67,7 +67,7 @@ extension Session {
         case "joinHub": return Value(of: try await joinHub(with.text("code")))
         case "addServer":
             return Value(of: try await addServer(with.text("url"), token: with.optional("token"),
-                authority: with.optional("ca"), patient: with.optional("patient")))
+                authority: with.optional("caPem"), patient: with.optional("patient")))
         case "servers": return Value(of: try servers())
         case "syncState": return Value(of: try await syncState())
         case "sync": return try await synced(with)
@@ -111,9 +111,9 @@ extension Session {
 
 extension Device {
     static func slot(_ with: Inputs) throws -> NewSlot {
-        let name = try with.optional("label") ?? "slot"
+        let name = try with.optional("name") ?? ""
         if let text = try with.optional("passphrase") {
-            return .passphrase(name: name, text: text, onThisDeviceOnly: with.truth("onThisDeviceOnly"))
+            return .passphrase(name: name, text: text, onThisDeviceOnly: with.truth("here"))
         }
         if let digits = try with.optional("pin") { return .pin(name: name, digits: digits) }
         return .gate(name: name)
@@ -128,7 +128,7 @@ extension Device {
     }
 
     static func drops(_ with: Inputs) -> Bool {
-        with.truth("dropAbsent") || with.truth("dropOthers")
+        with.truth("dropOthers")
     }
 
     static func resolution(_ with: Inputs) throws -> Resolution {

@@ -1,5 +1,6 @@
 // The scenario files.
 
+import Clinic
 import Foundation
 import Testing
 
@@ -13,6 +14,25 @@ struct Story: Decodable, Sendable, CustomTestStringConvertible {
         let expect: [String: Value]?
         let error: String?
         let until: Bool?
+
+        private enum CodingKeys: String, CodingKey, CaseIterable {
+            case `do`, on, with, save, expect, error, until
+        }
+
+        /// A misspelt member would be a check that is never made.
+        init(from decoder: any Decoder) throws {
+            let known = Set(CodingKeys.allCases.map(\.rawValue))
+            let all = try decoder.singleValueContainer().decode([String: Value].self)
+            guard known.isSuperset(of: all.keys) else { throw ClinicError("a step says \(Set(all.keys).subtracting(known))") }
+            let step = try decoder.container(keyedBy: CodingKeys.self)
+            `do` = try step.decode(String.self, forKey: .do)
+            on = try step.decodeIfPresent(String.self, forKey: .on)
+            with = try step.decodeIfPresent([String: Value].self, forKey: .with)
+            save = try step.decodeIfPresent([String: String].self, forKey: .save)
+            expect = try step.decodeIfPresent([String: Value].self, forKey: .expect)
+            error = try step.decodeIfPresent(String.self, forKey: .error)
+            until = try step.decodeIfPresent(Bool.self, forKey: .until)
+        }
     }
 
     let name: String

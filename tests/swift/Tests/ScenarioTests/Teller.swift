@@ -26,9 +26,13 @@ final class Teller {
         hub?.stop()
     }
 
+    func folder(of device: String) -> URL {
+        place.home("device-\(device)")
+    }
+
     func device(_ name: String) throws -> Device {
         if let device = devices[name] { return device }
-        let device = try Device(home: place.home(name))
+        let device = try Device(home: folder(of: name))
         devices[name] = device
         return device
     }
@@ -67,13 +71,13 @@ final class Teller {
 
     private func holds(_ step: Story.Step, _ answer: Value) throws -> Bool {
         try (step.expect ?? [:]).allSatisfy { path, expected in
-            (answer.part(path) ?? .null).meets(try filled(expected))
+            answer.part(path)?.meets(try filled(expected)) == true
         }
     }
 
     private func check(_ step: Story.Step, _ answer: Value, _ at: Comment) throws {
         for (path, expected) in step.expect ?? [:] {
-            let found = answer.part(path) ?? .null
+            let found = try #require(answer.part(path), "\(at.rawValue): there is no '\(path)' in \(answer)")
             try #require(found.meets(try filled(expected)), "\(at.rawValue), \(path): \(found)")
         }
         for (name, path) in step.save ?? [:] {
@@ -106,7 +110,13 @@ final class Teller {
         switch value {
         case .text(let text): return try filled(text)
         case .list(let values): return .list(try values.map(filled))
-        case .object(let members): return .object(try members.mapValues(filled))
+        case .object(let members):
+            var out: [String: Value] = [:]
+            for (name, value) in members {
+                guard case .text(let name) = try filled(name) else { throw ClinicError("\(name) is no name") }
+                out[name] = try filled(value)
+            }
+            return .object(out)
         default: return value
         }
     }
