@@ -176,16 +176,12 @@ public final class FakeDevice: EnclaveKeys, KeychainStore, LocalAuthentication, 
 }
 
 /// A folder of its own for one test's app, and the gate of an app that runs there.
-public struct FakeApp: ~Copyable {
+public struct FakeApp {
     public let device = FakeDevice()
     public let files: URL
 
     public init() {
-        files = FileManager.default.temporaryDirectory.appendingPathComponent("gate-\(UUID().uuidString)")
-    }
-
-    deinit {
-        try? FileManager.default.removeItem(at: files)
+        files = Place.all().appendingPathComponent("gate-\(UUID().uuidString)")
     }
 
     public var home: URL { files.appendingPathComponent("vault") }

@@ -28,31 +28,13 @@ public enum Program {
 
     /// Runs it to its end; another exit code than `expecting` is an error.
     public static func run(_ arguments: [String], expecting code: Int32 = 0) throws -> (out: String, err: String) {
-        let (process, out, err) = (Process(), Pipe(), Pipe())
-        process.executableURL = try file()
-        process.arguments = arguments
-        process.standardInput = FileHandle.nullDevice
-        (process.standardOutput, process.standardError) = (out, err)
-        try process.run()
-        let text = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        let words = String(decoding: err.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard process.terminationStatus == code else {
-            throw ClinicError("\(arguments) ended with \(process.terminationStatus): \(words)\(text)")
-        }
-        return (text, words)
-    }
-
-    /// Writes down a process that a test started and may leave behind, should it be cut off: the lane ends it then.
-    public static func remember(_ process: Process) {
-        guard let folder = try? variable("POCKETCHART_STARTED") else { return }
-        let file = URL(fileURLWithPath: folder).appendingPathComponent("\(process.processIdentifier)")
-        _ = FileManager.default.createFile(atPath: file.path, contents: nil)
-    }
-
-    /// And that it has ended: its number may be another's by now.
-    public static func forget(_ process: Process) {
-        guard let folder = try? variable("POCKETCHART_STARTED") else { return }
-        try? FileManager.default.removeItem(atPath: "\(folder)/\(process.processIdentifier)")
+        let files = FileManager.default.temporaryDirectory.appendingPathComponent("told-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: files, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: files) }
+        let child = try Child(file(), arguments, output: files)
+        let ended = child.wait()
+        let (out, err) = (child.told("out"), child.told("err"))
+        guard ended == code else { throw ClinicError("\(arguments) ended with \(ended): \(err)\(out)") }
+        return (out, err)
     }
 }

@@ -159,13 +159,18 @@ private let pin = "739148"
 
     @Test func theOpenSlotAndTheLastWayInStay() async throws {
         let place = try Place()
-        let (_, session) = try await place.open()
-        let slots = try await session.slots()
-        let own = try #require(slots.first { $0.isOpen })
+        let (vault, session, _) = try await openWithGate(place)
+        let own = try #require(try await session.slots().first { $0.isOpen })
         #expect(await code { try await session.removeSlot(own.id, dropOthers: true) } == .slotIsOpen)
-        let recovery = try #require(slots.first { $0.kind == .recovery })
-        #expect(await code { try await session.removeSlot(recovery.id) } != nil)
-        #expect(try await session.slots().count == 2)
+        try await session.addSlot(.gate(name: "finger"))
+        #expect(await code { try await session.removeSlot(own.id) } == .slotIsOpen)
+        try await session.lock()
+        let again = try await vault.unlock(asking: "")
+        #expect(await code { try await again.removeSlot(own.id) } == .wouldDropSlots)
+        #expect(await code { try await again.removeSlot(own.id, dropOthers: true) } == .lastWayIn)
+        #expect(try await again.slots().count == 3)
+        try await again.lock()
+        try await vault.unlock(passphrase: passphrase).lock()
     }
 
     @Test func aRecoveryCodeIsVerifiedAndReplaced() async throws {

@@ -74,7 +74,9 @@ private let nurses = "ferry thimble orchard 19"
         let place = try Place()
         let (_, session) = try await place.open()
         try await session.put(#"{"resourceType":"Patient","id":"p1"}"#)
-        for _ in 0..<60 { _ = try await session.get("Patient/p1") }
+        for each in 0..<40 {
+            try await session.put(#"{"resourceType":"Basic","id":"b\#(each)","code":{"text":"x"},"subject":{"reference":"Patient/p1"}}"#)
+        }
         var (seen, cursor, pages) = ([Int64](), String?.none, 0)
         repeat {
             let page = try await session.whoSaw("p1", cursor: cursor)

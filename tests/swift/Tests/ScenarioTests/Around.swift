@@ -5,7 +5,7 @@ import Foundation
 
 /// A hub that runs for one story.
 final class StoryHub {
-    private let process = Process()
+    private let child: Child
 
     /// Makes its vault and starts it; answers with where it is and its token.
     init(place: URL) throws {
@@ -15,14 +15,12 @@ final class StoryHub {
             _ = try Program.run(secret + ["--quiet", "vault", "create"])
         }
         try? FileManager.default.removeItem(at: ready)
-        process.executableURL = try Program.file()
-        process.arguments = secret + ["hub", "--listen", "127.0.0.1:0", "--ready-file", ready.path]
-        (process.standardOutput, process.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
-        try process.run()
-        Program.remember(process)
+        let files = place.appendingPathComponent("hub-said")
+        try FileManager.default.createDirectory(at: files, withIntermediateDirectories: true)
+        child = try Child(
+            Program.file(), secret + ["hub", "--listen", "127.0.0.1:0", "--ready-file", ready.path], output: files)
         for _ in 0..<600 where !FileManager.default.fileExists(atPath: ready.path) {
-            guard process.isRunning else { throw ClinicError("the hub ended") }
-            Thread.sleep(forTimeInterval: 0.05)
+            usleep(50_000)
         }
         told = try JSONDecoder().decode([String: String].self, from: Data(contentsOf: ready))
     }
@@ -30,10 +28,7 @@ final class StoryHub {
     let told: [String: String]
 
     func stop() {
-        guard process.isRunning else { return }
-        process.terminate()
-        process.waitUntilExit()
-        Program.forget(process)
+        child.stop()
     }
 }
 
