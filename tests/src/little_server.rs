@@ -38,6 +38,9 @@ impl Default for Ways {
     }
 }
 
+/// What a batch of reads is called.
+const READS: &str = "GET batch ";
+
 /// What is said instead of an answer.
 #[derive(Debug, Clone, Default)]
 pub struct Instead {
@@ -54,6 +57,8 @@ type Between = dyn Fn(&str, &str) -> Option<Instead> + Send + Sync;
 #[derive(Default)]
 struct State {
     records: BTreeMap<String, (u64, Option<String>)>,
+    /// What stood there once: names, and texts or `None` for a deletion.
+    versions: Vec<(String, Option<String>)>,
     asked: Vec<String>,
     paused: Vec<Duration>,
     ids: u32,
@@ -153,7 +158,15 @@ impl LittleServer {
         let (method, target) = asked.split_once(' ').unwrap_or((asked, ""));
         let mut state = self.hold();
         match (method, target.split_once('?')) {
+            _ if asked == READS => state.reads(body),
             ("GET", None) if target == "metadata" => Said::of(200, self.statement()),
+            ("GET", Some((path, _))) if path.ends_with("/_history") => {
+                let name = path.trim_end_matches("/_history");
+                match state.records.contains_key(name) {
+                    true => Said::of(200, state.history(name)),
+                    false => Said::of(404, String::new()),
+                }
+            }
             ("GET", Some((kind, query))) => Said::of(200, state.search(kind, query)),
             ("GET", None) => match state.records.get(target) {
                 Some((_, Some(text))) => Said::of(200, text.clone()),
@@ -205,6 +218,7 @@ impl State {
         let (version, old) = self.records.get(name).cloned().unwrap_or_default();
         let at = Instant::from_epoch_ms(1_000);
         let text = meta::splice(&resource(text), version + 1, at).unwrap_or_else(|e| fail(&e));
+        self.versions.push((name.to_owned(), Some(text.clone())));
         let new = (version + 1, Some(text.clone()));
         self.records.insert(name.to_owned(), new);
         (old.is_none(), text)
@@ -213,7 +227,23 @@ impl State {
     fn remove(&mut self, name: &str) {
         if let Some((version, text)) = self.records.get_mut(name) {
             (*version, *text) = (*version + 1, None);
+            self.versions.push((name.to_owned(), None));
         }
+    }
+
+    /// Of one record, newest first, in one page.
+    fn history(&self, name: &str) -> String {
+        let mut page = Writer::new("history", &[]);
+        for (_, text) in self.versions.iter().rev().filter(|(of, _)| of == name) {
+            let method = text.as_ref().map_or("DELETE", |_| "PUT");
+            let answered = Answered {
+                status: "200",
+                resource: text.as_deref(),
+                ..Answered::default()
+            };
+            page.version("https://little.example/x", method, name, &answered);
+        }
+        page.finish()
     }
 
     fn search(&self, kind: &str, query: &str) -> String {
@@ -230,6 +260,23 @@ impl State {
             }
         }
         page.finish()
+    }
+
+    /// A batch of reads.
+    fn reads(&self, body: &str) -> Said {
+        let bundle = Bundle::parse(body);
+        let mut answer = Writer::new("batch-response", &[]);
+        for entry in bundle.iter().flat_map(|bundle| &bundle.entry) {
+            let asked = entry.request.as_ref().map_or("", |it| &it.url);
+            let there = self.records.get(asked);
+            let resource = there.and_then(|(_, text)| text.as_deref());
+            answer.answered(&Answered {
+                status: if resource.is_some() { "200" } else { "404" },
+                resource,
+                ..Answered::default()
+            });
+        }
+        Said::of(200, answer.finish())
     }
 
     fn missing_target(&self, ways: &Ways, text: &str, beside: &[String]) -> bool {
@@ -309,7 +356,7 @@ impl State {
         if entries.len() > ways.most_entries {
             return Said::refusal(400, "too-costly");
         }
-        let before = (self.records.clone(), self.ids);
+        let before = (self.records.clone(), self.versions.clone(), self.ids);
         let beside: Vec<String> = entries
             .iter()
             .flat_map(|entry| {
@@ -332,7 +379,7 @@ impl State {
                 _ => self.create(ways, url, text, unless, &beside),
             };
             if said.status >= 300 {
-                (self.records, self.ids) = before;
+                (self.records, self.versions, self.ids) = before;
                 return said;
             }
             if let Some(urn) = &entry.full_url {
@@ -348,6 +395,10 @@ impl State {
             let name = resource(&said.text).name().to_string();
             if let Some(record) = self.records.get_mut(&name) {
                 record.1 = Some(said.text.clone());
+            }
+            let mut newest = self.versions.iter_mut().rev();
+            if let Some(version) = newest.find(|(of, _)| *of == name) {
+                version.1 = Some(said.text.clone());
             }
             answer.answered(&Answered {
                 status: &said.status.to_string(),
@@ -390,9 +441,14 @@ impl Wire for LittleServer {
             Target::Base => "",
             Target::Below(path) | Target::Link(path) => path,
         };
-        let asked = format!("{method} {target}");
         let body = request.body.as_deref().unwrap_or_default();
-        let told = match Bundle::parse(body) {
+        let bundle = Bundle::parse(body);
+        // A batch of reads is no write.
+        let asked = match &bundle {
+            Some(bundle) if bundle.kind == "batch" => READS.to_owned(),
+            _ => format!("{method} {target}"),
+        };
+        let told = match bundle {
             Some(bundle) => format!("{asked}{} entries", bundle.entry.len()),
             None => asked.clone(),
         };

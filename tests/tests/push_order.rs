@@ -5,6 +5,7 @@ use pocketchart_core::access::EditState;
 use pocketchart_core::sync::SyncError;
 use pocketchart_tests::little_server::{Instead, LittleServer, Ways};
 use pocketchart_tests::*;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -190,36 +191,56 @@ async fn a_busy_server_is_waited_for_and_a_very_busy_one_is_asked_later() {
     }
 }
 
+/// Whether it reads many records in one request, or each by itself.
 #[tokio::test]
 async fn where_no_versions_are_compared_they_are_compared_here() {
-    let ways = Ways {
-        compares_versions: false,
-        ..Ways::default()
-    };
-    let little = LittleServer::new(ways);
-    let phone = little.device();
-    phone.put(&patient("a", "1"));
-    phone.put(&patient("b", "1"));
-    let report = phone.sync().await;
-    assert_eq!(
-        (report.sent, report.unguarded),
-        (2, 0),
-        "nothing is written over"
-    );
-    for id in ["a", "b"] {
-        let text = phone.text(&format!("Patient/{id}")).unwrap();
-        phone.put(&text.replace("\"1\"}]", "\"2\"}]"));
+    for takes_batches in [true, false] {
+        let ways = Ways {
+            compares_versions: false,
+            ..Ways::default()
+        };
+        let reads = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&reads);
+        let little = LittleServer::with(ways, move |what, _| {
+            if what.starts_with("GET Patient/") {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+            let refused = what.starts_with("GET batch") && !takes_batches;
+            refused.then(|| Instead {
+                status: 405,
+                ..Instead::default()
+            })
+        });
+        let phone = little.device();
+        for id in ["a", "b", "c"] {
+            phone.put(&patient(id, "1"));
+        }
+        let report = phone.sync().await;
+        assert_eq!(
+            (report.sent, report.unguarded),
+            (3, 0),
+            "nothing is written over"
+        );
+        for id in ["a", "b", "c"] {
+            let text = phone.text(&format!("Patient/{id}")).unwrap();
+            phone.put(&text.replace("\"1\"}]", "\"2\"}]"));
+        }
+        // Meanwhile somebody else writes there, and nobody would say so.
+        let theirs = little
+            .text("Patient/a")
+            .unwrap()
+            .replace("\"1\"}]", "\"9\"}]");
+        little.write(&theirs);
+        reads.store(0, Ordering::SeqCst);
+        let report = phone.sync().await;
+        assert_eq!((report.sent, report.conflicts, report.unguarded), (2, 1, 2));
+        assert_eq!(reads.load(Ordering::SeqCst) == 0, takes_batches);
+        assert!(little.text("Patient/a").unwrap().contains("\"9\"}]"));
+        for id in ["b", "c"] {
+            let text = little.text(&format!("Patient/{id}")).unwrap();
+            assert!(text.contains("\"2\"}]"));
+        }
     }
-    // Meanwhile somebody else writes there, and nobody would say so.
-    let theirs = little
-        .text("Patient/a")
-        .unwrap()
-        .replace("\"1\"}]", "\"9\"}]");
-    little.write(&theirs);
-    let report = phone.sync().await;
-    assert_eq!((report.sent, report.conflicts, report.unguarded), (1, 1, 1));
-    assert!(little.text("Patient/a").unwrap().contains("\"9\"}]"));
-    assert!(little.text("Patient/b").unwrap().contains("\"2\"}]"));
 }
 
 #[tokio::test]

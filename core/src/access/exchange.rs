@@ -229,8 +229,24 @@ impl Guard {
         Ok(())
     }
 
+    /// The server took what was under way, as the version `made`, and has `now` by now.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub(crate) fn settle_seen(
+        &self,
+        name: &RecordName,
+        made: &Resource<'_>,
+        now: &Resource<'_>,
+    ) -> Result<(), AccessError> {
+        let at = self.shared.clock.now();
+        self.write(Durability::Full, |tx| tx.settle_seen(name, made, now, at))?;
+        Ok(())
+    }
+
     /// The server took a new record and gave it the id in `answer`: it is called that here too, from now on, in all texts
     /// that refer to it. `referring`: records that do, as far as they are known; those that the index knows are found.
+    /// `false`: it was received under that id before, and changed; what was written under the old one waits for that.
     ///
     /// # Errors
     /// [`AccessError`].
@@ -239,12 +255,27 @@ impl Guard {
         name: &RecordName,
         answer: &Resource<'_>,
         referring: &[RecordName],
-    ) -> Result<(), AccessError> {
+    ) -> Result<bool, AccessError> {
         let at = self.shared.clock.now();
-        self.write(Durability::Full, |tx| {
+        let (is_settled, _) = self.write(Durability::Full, |tx| {
             tx.settle_created(name, answer, referring, at)
         })?;
-        Ok(())
+        Ok(is_settled)
+    }
+
+    /// What waits under the name that a record had before joins what stands under the one that it has now. `false`: not
+    /// yet; `None`: it has no other name, as far as is known.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub(crate) fn join(
+        &self,
+        name: &RecordName,
+        referring: &[RecordName],
+    ) -> Result<Option<bool>, AccessError> {
+        let at = self.shared.clock.now();
+        let (joined, _) = self.write(Durability::Full, |tx| tx.join(name, referring, at))?;
+        Ok(joined)
     }
 
     /// The server deleted this record, as asked.

@@ -286,6 +286,15 @@ impl Writer {
         self.put_rest(url, resource, if_match, create);
     }
 
+    /// One read of a batch.
+    pub fn get(&mut self, url: &str) {
+        self.open();
+        self.out += &format!(
+            "\"request\":{{\"method\":\"GET\",\"url\":{}}}}}",
+            json::quoted(url)
+        );
+    }
+
     fn put_rest(&mut self, url: &str, resource: &str, if_match: Option<&str>, create: bool) {
         self.out += "\"resource\":";
         self.out += resource;

@@ -16,6 +16,8 @@ pub(crate) struct Inspected {
     pub(crate) base_version: Option<String>,
     pub(crate) theirs_version: Option<String>,
     pub(crate) under_way: bool,
+    /// The record that the server made of it, where what waits of that one goes first.
+    pub(crate) arrived_as: Option<RecordName>,
     pub(crate) refusal: Option<String>,
     /// Rows of the outbox.
     pub(crate) changes: u64,
@@ -29,7 +31,8 @@ impl Reader<'_> {
         let sql = "SELECT rid, rkey.peer, rkey.type, rkey.id, state, deleted, base, body.bytes, mine, theirs, base_version,
                           theirs_version, sent_kind IS NOT NULL, refusal,
                           (SELECT count(*) FROM outbox WHERE outbox.rid = edit.rid),
-                          (SELECT group_concat(together) FROM outbox WHERE outbox.rid = edit.rid)
+                          (SELECT group_concat(together) FROM outbox WHERE outbox.rid = edit.rid),
+                          sent_seq
                    FROM edit JOIN rkey USING (rid) LEFT JOIN body USING (rid) ORDER BY rid";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
@@ -43,11 +46,17 @@ impl Reader<'_> {
                     .transpose()
             };
             let id = row.get_ref(3)?.as_str().unwrap_or_default();
+            let name = RecordName {
+                peer: PeerId(row.get(1)?),
+                reference: reference_of(rid, row.get(2)?, id)?,
+            };
+            let sent_seq: Option<i64> = row.get(16)?;
             all.push(Inspected {
-                name: RecordName {
-                    peer: PeerId(row.get(1)?),
-                    reference: reference_of(rid, row.get(2)?, id)?,
+                arrived_as: match sent_seq {
+                    Some(seq) => self.arrived_as(&name, rid, seq)?,
+                    None => None,
                 },
+                name,
                 state: match row.get(4)? {
                     0 => EditState::Waiting,
                     1 => EditState::Conflict,

@@ -115,7 +115,7 @@ mod tests {
             store
                 .write(&Permit::granted(), Durability::Full, write)
                 .unwrap()
-                .0
+                .answer
         };
         assert!(set(&row("a", 0, "{\"v\":1}"), None));
         assert!(

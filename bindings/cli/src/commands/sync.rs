@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::output::{SyncProgress, count, say};
 use pocketchart_core::access::{EditState, Guard, PeerSettings, Waiting};
 use pocketchart_core::fhir::ResourceId;
+use pocketchart_core::net::NetError;
 use pocketchart_core::session::servers::{self, KnownServer, Named};
 use pocketchart_core::session::sync::{self, Synced};
 use pocketchart_core::sync::SyncError;
@@ -133,6 +134,13 @@ pub(super) fn named(
     let named = runtime.block_on(servers::name(guard, url, change));
     named.map_err(|error| match error {
         SyncError::Access(error) => error.into(),
+        // What was typed or lies in a file, rather than what the server is like.
+        SyncError::Net(
+            error @ (NetError::BadUrl
+            | NetError::Insecure
+            | NetError::BadCertificate
+            | NetError::BadToken),
+        ) => error.into(),
         error => failed(url)(error),
     })
 }

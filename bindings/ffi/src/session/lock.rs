@@ -8,6 +8,8 @@ use std::time::Duration;
 /// How long the timer sleeps at most. Its clock stands still while the device sleeps, so it looks at the other one now and
 /// then. Each call looks first, whatever the timer does.
 const LOOK: Duration = Duration::from_secs(10);
+/// How long a change of hands may take, until it is looked at again.
+const BETWEEN: Duration = Duration::from_millis(20);
 /// Behind the deadline, so that one look is enough.
 const BEHIND: Duration = Duration::from_millis(5);
 
@@ -17,7 +19,8 @@ pub(super) fn keep_time(inner: &Arc<Inner>) -> Result<(), PocketchartError> {
     runtime::start(async move {
         while let Some(inner) = weak.upgrade() {
             // This is what locks it; it waits for what is being written.
-            let left = runtime::blocking(move || Ok(inner.core.time_left()?)).await;
+            let left = inner.core.time_left();
+            drop(inner);
             let Ok(left) = left else { return };
             tokio::time::sleep(left.min(LOOK) + BEHIND).await;
         }
@@ -43,6 +46,22 @@ impl Session {
         })
     }
 
+    /// Waits until it is locked, by whomever and for whatever reason. Puts no lock off, and can be dropped.
+    ///
+    /// # Errors
+    /// None; every export can fail.
+    pub async fn until_locked(&self) -> Result<(), PocketchartError> {
+        loop {
+            match runtime::here(|| Ok(self.inner.core.observe()?)) {
+                // Over, too, when it changes hands: then it is looked at again.
+                Ok(mut ticks) => ticks.ended().await,
+                Err(_) if self.lock_state()? == LockState::Locked => return Ok(()),
+                // Between two hands.
+                Err(_) => runtime::sleep(BETWEEN).await?,
+            }
+        }
+    }
+
     /// Locks now: running reads are stopped, running writes end, the files are closed and the keys zeroed. Twice is no
     /// error.
     ///
@@ -50,7 +69,8 @@ impl Session {
     /// [`PocketchartError::Audit`] where the trail could not be written; it is locked all the same.
     pub async fn lock(&self) -> Result<(), PocketchartError> {
         let inner = Arc::clone(&self.inner);
-        runtime::blocking(move || Ok(inner.core.lock()?)).await
+        // Not behind what waits for a thread to work on: a lock comes first.
+        runtime::detached(async move { Ok(inner.core.lock()?) }).await
     }
 
     /// Another app is in front now: 30 seconds are left, and calls do not put that off.

@@ -112,7 +112,7 @@ fn a_sync_goes_both_ways_and_tells_how_far_it_is() {
 #[test]
 fn a_sync_is_cancelled_and_the_next_one_goes_on() {
     let hub = hub();
-    let texts: Vec<String> = (0..1500)
+    let texts: Vec<String> = (0..4000)
         .map(|n| observation(&format!("o{n}"), "p", "1"))
         .collect();
     fill(&hub, &texts);
@@ -137,9 +137,9 @@ fn a_sync_is_cancelled_and_the_next_one_goes_on() {
         let page = wait(session.search("Observation?_total=accurate".into(), None)).unwrap();
         page.total.unwrap()
     };
-    assert!(count(&session) < 1500);
+    assert!(count(&session) < 4000);
     assert_eq!(sync(&session).unwrap().servers[0].error, None);
-    assert_eq!(count(&session), 1500);
+    assert_eq!(count(&session), 4000);
     let report = sync(&session).unwrap();
     assert_eq!(report.servers[0].received, 0, "nothing is missing");
 }

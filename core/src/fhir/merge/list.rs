@@ -4,7 +4,7 @@ use super::Side;
 use super::align::{Item, Pair, align, align_added};
 use super::identity;
 use super::path::Step;
-use super::shape::Unit;
+use super::shape::{Unit, is_whole};
 use super::tree::Node;
 use super::walk::{Piece, Printed, Walk};
 use std::borrow::Cow;
@@ -22,6 +22,30 @@ pub(super) fn plain<'t, 'a>(items: &'t [Node<'a>]) -> Vec<Item<'t, 'a>> {
         .iter()
         .map(|value| Item { value, twin: None })
         .collect()
+}
+
+/// A list that one side emptied and the other changed; `left` is the other's. `None` when it is no list.
+pub(super) fn emptied<'a>(
+    walk: &mut Walk<'_>,
+    element: &str,
+    base: &Unit<'_, 'a>,
+    left: &Unit<'_, 'a>,
+    is_mine: bool,
+) -> Option<Vec<Printed<'a>>> {
+    let mut members = base.members.iter().chain(&left.members);
+    // Else one of the choice's types, or what is never taken apart.
+    let is_it = |name: &str| name.strip_prefix('_').unwrap_or(name) == element;
+    if !members.all(|member| is_it(&member.name) && !is_whole(element, &member.value)) {
+        return None;
+    }
+    let nothing = Unit {
+        name: left.name,
+        members: Vec::new(),
+    };
+    match is_mine {
+        true => with_twins(walk, element, base, left, &nothing),
+        false => with_twins(walk, element, base, &nothing, left),
+    }
 }
 
 /// A list of primitives with the list of their extensions (`given` and `_given`).

@@ -95,7 +95,13 @@ impl Walk<'_> {
         [b, m, t]: Three<'_, 'a>,
         is_one_sided: bool,
     ) -> Option<Vec<Printed<'a>>> {
-        let (m, t) = (m?, t?);
+        let (Some(m), Some(t)) = (m, t) else {
+            // A list that is not there is one without items: emptied by one side, and changed by the other.
+            return match is_one_sided {
+                true => None,
+                false => list::emptied(self, name, b?, m.or(t)?, m.is_some()),
+            };
+        };
         if let ([mine], [theirs]) = (m.members.as_slice(), t.members.as_slice()) {
             let base = match b.map(|b| b.members.as_slice()) {
                 None => None,

@@ -8,7 +8,7 @@ use crate::store::{PeerId, Reader, RecordName, StoreError, Tx};
 use std::collections::BTreeSet;
 
 /// Kind of the registry's rows that say what a record was called before.
-const RENAMED: &str = "renamed";
+pub(super) const RENAMED: &str = "renamed";
 
 impl Reader<'_> {
     /// What the record is called now that was made here under this name.
@@ -56,66 +56,84 @@ impl Reader<'_> {
 
 impl Tx<'_> {
     /// The server took a record that was made here, under the id that `answer` has. `referring`: records that refer to it,
-    /// as far as they are known; those that the index knows are found.
+    /// as far as they are known; those that the index knows are found. `false`: what was written since under the old name
+    /// has to wait for what waits under the new one (see `joined`).
     pub(crate) fn settle_created(
         &self,
         name: &RecordName,
         answer: &Resource<'_>,
         referring: &[RecordName],
         at: Instant,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let new = RecordName {
             peer: name.peer,
             reference: answer.name().clone(),
         };
         if new == *name {
-            return self.settle_put(name, answer, at);
+            self.settle_put(name, answer, at)?;
+            return Ok(true);
         }
         let Some((rid, seq)) = self.under_way(name)? else {
-            return Ok(());
+            return Ok(true);
         };
-        let mut rids: BTreeSet<i64> = self.referring(rid)?.into_iter().collect();
-        rids.extend(self.with_more_texts()?);
-        for name in referring {
-            rids.extend(self.rid(name.peer.0, &name.reference)?);
-        }
-        self.note_accepted(rid, seq, answer.version(), at)?;
-        let Some(new_rid) = self.move_edit(name, rid, &new)? else {
-            return Ok(());
-        };
+        let referring = self.all_referring(name.peer, rid, referring)?;
+        let new_rid = self.intern(new.peer.0, &new.reference)?;
         let id = new.reference.id.as_str();
         self.register(RENAMED, &name.reference.to_string(), id)?;
-        let Some(edit) = self.edit_row(new_rid)? else {
-            return Ok(());
+        let is_settled = match self.edit_row(new_rid)? {
+            Some(_) => self.give_way(name, rid, new_rid, seq, answer, at)?,
+            None => {
+                self.note_accepted(rid, seq, answer.version(), at)?;
+                self.move_edit(name, rid, &new, new_rid)?;
+                if let Some(edit) = self.edit_row(new_rid)? {
+                    self.settle_turn(&new, new_rid, &edit, seq, answer)?;
+                }
+                true
+            }
         };
-        self.settle_turn(&new, new_rid, &edit, seq, answer)?;
-        let follower = Follower::default();
-        rids.insert(new_rid);
-        for rid in rids {
-            self.rename_in(rid, &follower, &name.reference, &new.reference)?;
-        }
-        Ok(())
+        self.rename_in_all(referring, [rid, new_rid], &name.reference, &new.reference)?;
+        Ok(is_settled)
     }
 
-    /// The change is of a record with another name. `None`: there is a change of that one too.
-    fn move_edit(
+    /// Rows of all records that may say this name somewhere.
+    pub(super) fn all_referring(
+        &self,
+        peer: PeerId,
+        rid: i64,
+        known: &[RecordName],
+    ) -> Result<BTreeSet<i64>, StoreError> {
+        let mut rids: BTreeSet<i64> = self.referring(rid)?.into_iter().collect();
+        rids.extend(self.with_more_texts()?);
+        for name in known {
+            rids.extend(self.rid(peer.0, &name.reference)?);
+        }
+        Ok(rids)
+    }
+
+    pub(super) fn rename_in_all(
+        &self,
+        mut rids: BTreeSet<i64>,
+        more: [i64; 2],
+        old: &Reference,
+        new: &Reference,
+    ) -> Result<(), StoreError> {
+        rids.extend(more);
+        let follower = Follower::default();
+        rids.into_iter()
+            .try_for_each(|rid| self.rename_in(rid, &follower, old, new))
+    }
+
+    /// The change is of a record with another name, of which there is no change.
+    pub(super) fn move_edit(
         &self,
         old: &RecordName,
         rid: i64,
         new: &RecordName,
-    ) -> Result<Option<i64>, StoreError> {
-        let new_rid = self.intern(new.peer.0, &new.reference)?;
-        if self.edit_row(new_rid)?.is_some() {
-            // The record came down before, and was changed: what goes up is in it already.
-            self.remove_body(old.peer.0, rid)?;
-            self.drop_edit(rid)?;
-            return Ok(None);
-        }
+        new_rid: i64,
+    ) -> Result<(), StoreError> {
         let body = self.record_at(rid)?;
-        self.connection
-            .prepare_cached("DELETE FROM accepted WHERE rid = ?1")?
-            .execute([new_rid])?;
-        for table in ["accepted", "edit", "outbox"] {
+        self.move_accepted(rid, new_rid)?;
+        for table in ["edit", "outbox"] {
             let sql = format!("UPDATE {table} SET rid = ?2 WHERE rid = ?1");
             self.connection
                 .prepare_cached(&sql)?
@@ -124,7 +142,7 @@ impl Tx<'_> {
         let id = new.reference.id.as_str();
         self.change_other_texts(new_rid, |text| with_id(text, id))?;
         let Some(body) = body else {
-            return Ok(Some(new_rid));
+            return Ok(());
         };
         self.remove_body(old.peer.0, rid)?;
         if let Some(text) = with_id(&body.text, id) {
@@ -139,7 +157,20 @@ impl Tx<'_> {
                 },
             )?;
         }
-        Ok(Some(new_rid))
+        Ok(())
+    }
+
+    /// What a server took of the record is of that with the new name.
+    pub(super) fn move_accepted(&self, rid: i64, new_rid: i64) -> Result<(), StoreError> {
+        for sql in [
+            "DELETE FROM accepted WHERE rid = ?2 AND EXISTS (SELECT 1 FROM accepted WHERE rid = ?1)",
+            "UPDATE accepted SET rid = ?2 WHERE rid = ?1",
+        ] {
+            self.connection
+                .prepare_cached(sql)?
+                .execute((rid, new_rid))?;
+        }
+        Ok(())
     }
 
     /// All that is kept of a record says the new name where it said the old one.

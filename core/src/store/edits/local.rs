@@ -71,8 +71,11 @@ impl Tx<'_> {
         let edit = self.edit_row(rid)?;
         match &edit {
             None => self.start_edit(rid, Some(&body), true)?,
-            // Made and deleted before any server heard of it.
-            Some(edit) if edit.base.is_none() && edit.is_untouched_by_server() => {
+            // Made and deleted before any server heard of it, or deleted there too: nothing is left to decide.
+            Some(edit)
+                if edit.base.is_none()
+                    && (edit.is_untouched_by_server() || edit.is_deleted_there()) =>
+            {
                 self.remove_body(name.peer.0, rid)?;
                 self.drop_edit(rid)?;
                 return Ok(Some(Saved::Withdrawn));

@@ -9,6 +9,7 @@
 mod accepted;
 mod conflicts;
 mod created;
+mod joined;
 mod local;
 mod merging;
 mod pending;

@@ -28,6 +28,11 @@ impl EditRow {
         self.sent_kind.is_none() && self.theirs.is_none() && self.state != EditState::Conflict
     }
 
+    /// In conflict since the server has it no more.
+    pub(super) fn is_deleted_there(&self) -> bool {
+        self.state == EditState::Conflict && self.theirs.is_none()
+    }
+
     /// Issue codes of the server's refusal, or what it waits for there.
     pub(super) fn codes(&self) -> Option<String> {
         let codes = self.refusal.as_deref()?.lines().next();

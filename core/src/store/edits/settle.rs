@@ -1,7 +1,7 @@
 //! What an answer makes of a local change.
 
-use super::Pending;
 use super::rows::EditRow;
+use super::{EditState, Pending};
 use crate::fhir::{Instant, Resource, content, merge};
 use crate::store::{RecordName, StoreError, Tx};
 
@@ -21,6 +21,26 @@ impl Tx<'_> {
         };
         self.note_accepted(rid, sent_seq, answer.version(), at)?;
         self.settle_turn(name, rid, &edit, sent_seq, answer)
+    }
+
+    /// The server took a PUT, as the version `made`, and others wrote on: it has `now`.
+    pub(crate) fn settle_seen(
+        &self,
+        name: &RecordName,
+        made: &Resource<'_>,
+        now: &Resource<'_>,
+        at: Instant,
+    ) -> Result<(), StoreError> {
+        let Some((rid, _)) = self.under_way(name)? else {
+            return Ok(());
+        };
+        self.settle_put(name, made, at)?;
+        match self.edit_row(rid)? {
+            None => self.settle_at(name.peer, rid, now),
+            Some(edit) if edit.state == EditState::Conflict => self.mark_conflict(name, Some(now)),
+            Some(_) if made.version() == now.version() && made.version().is_some() => Ok(()),
+            Some(_) => self.meet(name, now).map(drop),
+        }
     }
 
     /// The turn that goes next would change nothing: the server has that already. Unless it was changed meanwhile.
@@ -123,6 +143,11 @@ impl Tx<'_> {
         let Some(rid) = self.rid(name.peer.0, &name.reference)? else {
             return Ok(());
         };
+        let edit = self.edit_row(rid)?;
+        if theirs.is_none() && edit.is_some_and(|edit| edit.deleted && edit.base.is_none()) {
+            // Made here, deleted there, and deleted here too: nothing is left to decide, and no text to show.
+            return self.drop_edit(rid);
+        }
         let packed = self.packed(theirs.map(Resource::text))?;
         let sql = "UPDATE edit SET theirs = ?2, theirs_version = ?3 WHERE rid = ?1";
         let version = theirs.and_then(Resource::version);
@@ -147,7 +172,7 @@ impl Tx<'_> {
     }
 
     /// Removes what the answer covers from the outbox; whether something newer waits.
-    fn dequeue(&self, rid: i64, upto: i64) -> Result<bool, StoreError> {
+    pub(super) fn dequeue(&self, rid: i64, upto: i64) -> Result<bool, StoreError> {
         let sql = "DELETE FROM outbox WHERE rid = ?1 AND seq <= ?2";
         self.connection.prepare_cached(sql)?.execute((rid, upto))?;
         let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE rid = ?1)";

@@ -14,7 +14,7 @@ use crate::fhir::bundle::{Bundle, Response, Writer};
 use crate::net::{Answer, Request};
 use crate::seeded::{self, Bug};
 use crate::sync::{SyncError, failed};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Units that go in one transaction.
 struct Job {
@@ -24,8 +24,8 @@ struct Job {
 }
 
 /// The changes of a round.
-struct Round<'p> {
-    puts: &'p [Pending],
+pub(super) struct Round<'p> {
+    pub(super) puts: &'p [Pending],
     units: &'p [Unit],
     /// Changes behind this one go alone.
     alone_from: usize,
@@ -140,7 +140,10 @@ impl Push<'_, '_> {
             largest = largest.max(changes.len());
             self.size.went_well(changes.len());
             for (at, outcome) in changes.into_iter().zip(outcomes) {
-                all_taken &= matches!(outcome, Outcome::Sent | Outcome::Renamed);
+                all_taken &= matches!(
+                    outcome,
+                    Outcome::Sent | Outcome::Renamed | Outcome::Recognised
+                );
                 if outcome == Outcome::Sent {
                     round.taken.insert(at);
                 }
@@ -265,7 +268,7 @@ impl Push<'_, '_> {
             .into_iter()
             .filter(|at| unguarded(self, at))
             .collect();
-        let left = self.sort_out(round, job, &look).await?;
+        let left = self.sort_out(round, job, &look, false).await?;
         self.report.unguarded += match left {
             true => u64::try_from(look.len()).unwrap_or(u64::MAX),
             false => 0,
@@ -274,17 +277,26 @@ impl Push<'_, '_> {
     }
 
     /// Reads the records of `look` again, and settles what can be: what arrived, and what the server has newer. Units with
-    /// something settled leave the job. `true`: none did.
+    /// something settled leave the job. `is_unsure`: as in `classify`. `true`: none did.
     async fn sort_out(
         &mut self,
         round: &mut Round<'_>,
         job: &mut Job,
         look: &[usize],
+        is_unsure: bool,
     ) -> Result<bool, SyncError> {
         let mut settled = HashSet::new();
+        // A server that fails on a transaction is asked for one record at a time.
+        let mut read = match is_unsure {
+            true => HashMap::new(),
+            false => self.read_together(round, look).await?,
+        };
         for at in look {
             let pending = &round.puts[*at];
-            let outcome = self.classify(pending).await;
+            let outcome = match read.remove(at) {
+                Some(now) => self.classify_read(pending, &now, is_unsure).await,
+                None => self.classify(pending, is_unsure).await,
+            };
             if let Some(outcome) = outcome.transpose() {
                 let outcome = self.faults.set_aside(outcome)?;
                 if outcome == Outcome::Sent {
@@ -322,21 +334,33 @@ impl Push<'_, '_> {
         Ok(false)
     }
 
-    /// What became of a change that was sent, by reading the record. `None`: it did not arrive.
-    pub(super) async fn classify(
+    /// What became of a change, by reading the record. `is_unsure`: the answer did not say. `None`: it did not arrive.
+    async fn classify(
         &mut self,
         pending: &Pending,
+        is_unsure: bool,
     ) -> Result<Option<Outcome>, SyncError> {
         if self.is_creation(pending) {
             return self.ask_for_creation(pending).await;
         }
-        let sent = pending.going.text.as_deref().unwrap_or_default();
         let now = self.reread(pending).await?;
+        self.classify_read(pending, &now, is_unsure).await
+    }
+
+    /// As `classify`, with the record as it was read.
+    async fn classify_read(
+        &mut self,
+        pending: &Pending,
+        now: &Now,
+        is_unsure: bool,
+    ) -> Result<Option<Outcome>, SyncError> {
+        let sent = pending.going.text.as_deref().unwrap_or_default();
         Ok(match fate::of_put(sent, over(pending), now.view()) {
             Fate::NotArrived => None,
             Fate::Arrived => Some(self.settle(pending, &now.text)?),
-            Fate::Newer => Some(self.meet(pending, &now)?),
-            Fate::Gone => Some(self.conflict(pending, &now)?),
+            Fate::Newer if pending.sent.is_none() && !is_unsure => Some(self.meet(pending, now)?),
+            Fate::Newer => Some(self.meet_unsure(pending, sent, now).await?),
+            Fate::Gone => Some(self.conflict(pending, now)?),
         })
     }
 
@@ -354,7 +378,8 @@ impl Push<'_, '_> {
         // Of what was too large nothing can have been stored.
         if !job.is_read && answer.status != 413 {
             job.is_read = true;
-            if !self.sort_out(round, &mut job, &changes).await? {
+            let is_unsure = answer.status >= 500 || answer.status == 408;
+            if !self.sort_out(round, &mut job, &changes, is_unsure).await? {
                 stack.push(job);
                 return Ok(());
             }
@@ -421,7 +446,7 @@ impl Push<'_, '_> {
             let pending = &round.puts[*at];
             let Some(entry) = answered.entry.get(n).filter(|_| are_paired) else {
                 // Which answer is whose cannot be told: the records are asked.
-                let found = self.classify(pending).await?;
+                let found = self.classify(pending, true).await?;
                 outcomes.push(found.ok_or_else(|| not_fhir("another number of entries"))?);
                 continue;
             };

@@ -173,10 +173,24 @@ impl Push<'_, '_> {
         let guard = self.run.guard;
         let empty = Vec::new();
         let referring = self.refers.get(&pending.name.reference).unwrap_or(&empty);
-        guard.settle_created(&pending.name, &resource, referring)?;
-        Ok(Some(match *resource.name() == pending.name.reference {
-            true => Outcome::Sent,
-            false => Outcome::Renamed,
+        let is_settled = guard.settle_created(&pending.name, &resource, referring)?;
+        let has_its_name = *resource.name() == pending.name.reference;
+        Ok(Some(match (is_settled, has_its_name) {
+            (false, _) => Outcome::Recognised,
+            (true, true) => Outcome::Sent,
+            (true, false) => Outcome::Renamed,
+        }))
+    }
+
+    /// What was written under the old name of a record that was recognised before, and waits for what is written under the
+    /// new one. `None`: it was not.
+    pub(super) fn join(&self, pending: &Pending) -> Result<Option<Outcome>, SyncError> {
+        let referring = self.refers.get(&pending.name.reference);
+        let referring = referring.map_or(&[][..], Vec::as_slice);
+        let joined = self.run.guard.join(&pending.name, referring)?;
+        Ok(joined.map(|joined| match joined {
+            true => Outcome::Renamed,
+            false => Outcome::Behind,
         }))
     }
 

@@ -38,7 +38,7 @@ pub(super) fn of_put(sent: &str, over: Over<'_>, there: Option<There<'_>>) -> Fa
         None if over.text.is_none() => Fate::NotArrived,
         None => Fate::Gone,
         Some(there) if is_untouched(over, there) => Fate::NotArrived,
-        Some(there) if arrived(sent, over, there) => Fate::Arrived,
+        Some(there) if arrived(sent, over, there.text) => Fate::Arrived,
         Some(_) => Fate::Newer,
     }
 }
@@ -52,7 +52,7 @@ pub(super) fn of_delete(over: Over<'_>, there: Option<There<'_>>) -> Fate {
     }
 }
 
-fn is_untouched(over: Over<'_>, there: There<'_>) -> bool {
+pub(super) fn is_untouched(over: Over<'_>, there: There<'_>) -> bool {
     match (over.version, there.version) {
         (Some(over), Some(there)) => over == there,
         // A server without versions: only its bytes can tell.
@@ -62,9 +62,22 @@ fn is_untouched(over: Over<'_>, there: There<'_>) -> bool {
     }
 }
 
+/// Exactly one write made `there` out of what was to be replaced: if it is not ours, ours never arrived. Only versions that
+/// are counted tell.
+pub(super) fn is_next(over: Over<'_>, there: There<'_>) -> bool {
+    let number = |version: &str| version.parse::<u64>().ok();
+    let before = match (over.version, over.text) {
+        (Some(version), _) => number(version),
+        (None, None) => Some(0),
+        (None, Some(_)) => None,
+    };
+    let next = before.and_then(|before| before.checked_add(1));
+    next.is_some() && there.version.and_then(number) == next
+}
+
 /// Whoever wrote since: our write is in there.
-fn arrived(sent: &str, over: Over<'_>, there: There<'_>) -> bool {
-    !seeded::has(Bug::RetryWithoutRecognition) && merge::holds(over.text, sent, there.text)
+pub(super) fn arrived(sent: &str, over: Over<'_>, there: &str) -> bool {
+    !seeded::has(Bug::RetryWithoutRecognition) && merge::holds(over.text, sent, there)
 }
 
 #[cfg(test)]
@@ -103,6 +116,26 @@ mod tests {
         assert_eq!(of_delete(OLD, None), Fate::Arrived);
         assert_eq!(of_delete(OLD, there(THEIRS, "1")), Fate::NotArrived);
         assert_eq!(of_delete(OLD, there(THEIRS, "2")), Fate::Newer);
+    }
+
+    #[test]
+    fn one_write_more_is_no_two() {
+        let (old, other) = (
+            OLD,
+            Over {
+                version: Some("x1"),
+                ..OLD
+            },
+        );
+        let is_next = |over, version| is_next(over, there(THEIRS, version).unwrap());
+        assert!(is_next(old, "2") && is_next(NEW, "1"));
+        assert!(!is_next(old, "3") && !is_next(old, "1") && !is_next(NEW, "2"));
+        assert!(!is_next(other, "x2") && !is_next(other, "2") && !is_next(old, "x2"));
+        let unversioned = Over {
+            version: None,
+            ..OLD
+        };
+        assert!(!is_next(unversioned, "1"));
     }
 
     #[test]

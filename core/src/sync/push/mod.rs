@@ -14,6 +14,8 @@ mod order;
 mod pace;
 mod size;
 mod talk;
+mod together;
+mod versions;
 
 use super::{Capability, Progress, Report, SyncError, SyncRun};
 use crate::access::change::ChangeRecord;
@@ -67,13 +69,15 @@ enum Outcome {
     Sent,
     /// Sent, and the server gave it another id.
     Renamed,
+    /// As `Renamed`, but what was written since waits for what waits under the other id.
+    Recognised,
     /// The server has something newer, and both were merged.
     Merged,
     Conflict,
     Refused,
     /// Someone has to be approved at the server first; it waits.
     Held,
-    /// It refers to what is not there yet; it waits.
+    /// It refers to what is not there yet, or is part of a record of which something else goes first; it waits.
     Behind,
     /// The server failed on it; it waits for the next sync.
     Failed,
@@ -107,6 +111,8 @@ struct Push<'a, 'r> {
     refers: HashMap<Reference, Vec<RecordName>>,
     /// What is not tried again in this sync.
     aside: HashSet<Reference>,
+    /// The server does not read many records in one request.
+    reads_alone: bool,
     pauses: u32,
     /// What became of changes so far, in which another round could go on.
     moved: u64,
@@ -132,6 +138,7 @@ impl SyncRun<'_> {
             by_post: HashSet::new(),
             refers: HashMap::new(),
             aside: HashSet::new(),
+            reads_alone: false,
             pauses: 0,
             moved: 0,
             renamed: false,
@@ -225,7 +232,7 @@ impl Push<'_, '_> {
         !self.capability.takes_signed_content || base != pending.base_version
     }
 
-    async fn round(&mut self, batch: Batch) -> Result<(), SyncError> {
+    async fn round(&mut self, mut batch: Batch) -> Result<(), SyncError> {
         for pending in &batch.unproven {
             let outcome = self.conflict_with_newest(pending)?;
             self.note(pending, outcome);
@@ -239,6 +246,10 @@ impl Push<'_, '_> {
                 if let Some(outcome) = asked.transpose() {
                     let outcome = self.faults.set_aside(outcome)?;
                     self.note(&pending, outcome);
+                    if outcome == Outcome::Behind {
+                        batch.absent.insert(pending.name.reference);
+                        batch.parted.extend(pending.going.together);
+                    }
                     continue;
                 }
                 self.size.be_careful();
@@ -288,6 +299,7 @@ impl Push<'_, '_> {
                 report.sent += 1;
                 self.renamed = true;
             }
+            Outcome::Recognised => self.renamed = true,
             Outcome::Merged => report.merged += 1,
             Outcome::Conflict => report.conflicts += 1,
             Outcome::Refused => report.refused += 1,
@@ -296,7 +308,9 @@ impl Push<'_, '_> {
             Outcome::Failed | Outcome::Waits => {}
         }
         match outcome {
-            Outcome::Sent | Outcome::Renamed | Outcome::Merged => self.moved += 1,
+            Outcome::Sent | Outcome::Renamed | Outcome::Recognised | Outcome::Merged => {
+                self.moved += 1;
+            }
             Outcome::Held | Outcome::Failed => {
                 self.aside.insert(pending.name.reference.clone());
             }

@@ -18,7 +18,10 @@ impl Push<'_, '_> {
         pending: &Pending,
     ) -> Result<Option<Outcome>, SyncError> {
         if self.is_creation(pending) {
-            return self.ask_for_creation(pending).await;
+            return match self.join(pending)? {
+                None => self.ask_for_creation(pending).await,
+                joined => Ok(joined),
+            };
         }
         if seeded::has(Bug::RetryWithoutRecognition) {
             return Ok(None);
@@ -29,13 +32,14 @@ impl Push<'_, '_> {
             (Some(sent), true) => fate::of_put(sent, over(pending), now.view()),
             _ => fate::of_delete(over(pending), now.view()),
         };
+        let sent = pending.going.text.as_deref().unwrap_or_default();
         Ok(match fate {
             // It arrived and was deleted there, as far as anybody can tell. To send it again would undo that unseen.
             Fate::NotArrived if is_put && now.was_deleted => Some(self.conflict(pending, &now)?),
             Fate::NotArrived => None,
             Fate::Arrived if is_put => Some(self.settle(pending, &now.text)?),
             Fate::Arrived => Some(self.settle_delete(pending)?),
-            Fate::Newer if is_put => Some(self.meet(pending, &now)?),
+            Fate::Newer if is_put => Some(self.meet_unsure(pending, sent, &now).await?),
             Fate::Newer | Fate::Gone => Some(self.conflict(pending, &now)?),
         })
     }
@@ -53,6 +57,7 @@ impl Push<'_, '_> {
         {
             return Ok(outcome);
         }
+        let pauses = self.pauses;
         let answer = self.send_put(pending, sent).await?;
         let is_new = pending.going.over.is_none();
         match answer.status {
@@ -67,7 +72,11 @@ impl Push<'_, '_> {
                 let now = self.reread(pending).await?;
                 match fate::of_put(sent, over(pending), now.view()) {
                     Fate::Arrived => self.settle(pending, &now.text),
-                    Fate::Newer => self.meet(pending, &now),
+                    // Refused, as it had not arrived earlier either; unless that was still on its way.
+                    Fate::Newer if pending.sent.is_none() && self.pauses == pauses => {
+                        self.meet(pending, &now)
+                    }
+                    Fate::Newer => self.meet_unsure(pending, sent, &now).await,
                     Fate::Gone => self.conflict(pending, &now),
                     // Nothing may stand there, nothing does, and yet it does not hold: it arrived before, and was deleted.
                     Fate::NotArrived if answer.status == 412 && is_new => {
@@ -127,7 +136,8 @@ impl Push<'_, '_> {
                 None
             }
             Fate::Arrived => Some(self.settle(pending, &now.text)?),
-            Fate::Newer => Some(self.meet(pending, &now)?),
+            Fate::Newer if pending.sent.is_none() => Some(self.meet(pending, &now)?),
+            Fate::Newer => Some(self.meet_unsure(pending, sent, &now).await?),
             Fate::Gone => Some(self.conflict(pending, &now)?),
         })
     }

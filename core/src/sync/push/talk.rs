@@ -27,6 +27,15 @@ impl Now {
         }
     }
 
+    pub(super) fn there(text: String, version: Option<String>) -> Self {
+        Self {
+            exists: true,
+            was_deleted: false,
+            version,
+            text,
+        }
+    }
+
     pub(super) fn view(&self) -> Option<There<'_>> {
         self.exists.then(|| There {
             text: &self.text,
@@ -78,12 +87,7 @@ impl Push<'_, '_> {
             200 => {
                 let copy = server_copy(pending, &answer.text)?;
                 let version = copy.version().map(str::to_owned);
-                Ok(Now {
-                    exists: true,
-                    was_deleted: false,
-                    version: version.or(answer.version),
-                    text: answer.text,
-                })
+                Ok(Now::there(answer.text, version.or(answer.version)))
             }
             404 | 410 => Ok(Now {
                 was_deleted: answer.status == 410,

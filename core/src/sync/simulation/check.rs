@@ -6,8 +6,8 @@ use super::run::Run;
 use super::server::Version;
 use super::story::{Edit, marks};
 use super::texts;
-use crate::access::EditState;
 use crate::access::inspected::Inspected;
+use crate::access::{EditState, Pending};
 use crate::fhir::Reference;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -175,13 +175,16 @@ fn outboxes(run: &Run) -> Result<Held, String> {
                 "device {number}: {orphans} outbox rows belong to no change"
             ));
         }
-        let behind = behind_others(&edits);
+        let going = device.guard().outgoing(device.peer(0)).unwrap();
+        let behind = behind_others(&edits, &going);
         for edit in &edits {
             explained(number, edit, behind.contains(&edit.name.reference))?;
             let texts = [&edit.base, &edit.body, &edit.mine, &edit.theirs];
+            let next = next_of(edit, &going);
             let record = texts
                 .into_iter()
                 .flatten()
+                .chain(next)
                 .find_map(|text| texts::number_of(&parse(text)));
             // Made and deleted here, and refused with what it had to go together with: nothing of it is anywhere.
             if record.is_none() && edit.deleted && edit.state == EditState::Refused {
@@ -211,16 +214,23 @@ fn outboxes(run: &Run) -> Result<Held, String> {
     Ok(held)
 }
 
-/// Records whose changes wait for others that wait for a person: they refer to what was made here and is on no server, or
-/// have to go together with it.
-fn behind_others(edits: &[Inspected]) -> BTreeSet<Reference> {
+/// What goes next: of what was deleted here, an earlier author's turn may.
+fn next_of<'a>(edit: &Inspected, going: &'a [Pending]) -> Option<&'a String> {
+    let next = going.iter().find(|pending| pending.name == edit.name);
+    next?.going.text.as_ref()
+}
+
+/// Records whose changes wait for others that wait for a person: they refer to what was made here and is on no server, have
+/// to go together with it, or are the same record under the name that it was made under.
+fn behind_others(edits: &[Inspected], going: &[Pending]) -> BTreeSet<Reference> {
     let waits = |edit: &&Inspected| !waits_for_a_person(edit.state);
     let mut stopped: Vec<&Inspected> = edits.iter().filter(|edit| !waits(edit)).collect();
     let mut found = BTreeSet::new();
     loop {
         let refers = |edit: &Inspected, other: &Inspected| {
             let link = format!("\"{}\"", other.name.reference);
-            let mut texts = [&edit.body, &edit.mine].into_iter().flatten();
+            let texts = [&edit.body, &edit.mine].into_iter().flatten();
+            let mut texts = texts.chain(next_of(edit, going));
             other.base.is_none() && texts.any(|text| text.contains(&link))
         };
         let belongs = |edit: &Inspected, other: &Inspected| {
@@ -232,7 +242,10 @@ fn behind_others(edits: &[Inspected]) -> BTreeSet<Reference> {
             .filter(|edit| !found.contains(&edit.name.reference))
             .filter(|edit| {
                 let mut stopped = stopped.iter();
-                stopped.any(|other| refers(edit, other) || belongs(edit, other))
+                stopped.any(|other| {
+                    let is_part = edit.arrived_as.as_ref() == Some(&other.name);
+                    is_part || refers(edit, other) || belongs(edit, other)
+                })
             })
             .collect();
         if more.is_empty() {

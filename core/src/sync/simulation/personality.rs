@@ -37,6 +37,8 @@ pub(super) struct Personality {
     pub(super) history: History,
     /// It has one of everything, not of each type alone.
     pub(super) whole_history: bool,
+    /// Status of the history of one record: 200, or it has none.
+    pub(super) record_history: u16,
     /// How pages follow each other.
     pub(super) paging: Paging,
     /// Most entries in a page, whatever is asked for.
@@ -47,7 +49,7 @@ pub(super) struct Personality {
     pub(super) targets_must_exist: bool,
     /// What it does with content.
     pub(super) rewrites: Rewrites,
-    /// One bad entry fails a whole batch too.
+    /// One bad entry fails a whole batch too; and nothing is read in one.
     pub(super) batch_is_whole: bool,
     /// Most entries of a transaction.
     pub(super) most_entries: Option<usize>,
@@ -149,6 +151,7 @@ impl Personality {
             shuffles_ties: false,
             history: History::Tombstones,
             whole_history: false,
+            record_history: 200,
             paging: Paging::Keyset,
             page_cap: 1000,
             ids: Ids::All,
@@ -225,6 +228,7 @@ impl Personality {
             busy_percent: dice.pick(&[0, 0, 5]),
             forgets_percent: dice.pick(&[0, 0, 30]),
             fails_percent: dice.pick(&[0, 0, 4]),
+            record_history: dice.pick(&[200, 200, 200, 403, 404, 405, 501]),
         };
         can.limit(&mut drawn);
         drawn
@@ -240,8 +244,7 @@ pub(super) struct Can {
     pub(super) page_without_links: bool,
     /// Recognise what it sent in what a server made of it.
     pub(super) see_through_rewriting: bool,
-    /// POST where a server wants ids of its own. Off: where such a record was pulled under the server's id and edited here
-    /// before it was recognised, what waited under the old id is lost (seed 39 of 2026-11-24).
+    /// POST where a server wants ids of its own.
     pub(super) take_server_ids: bool,
     /// Send what is referred to first.
     pub(super) order_by_reference: bool,
@@ -269,14 +272,14 @@ impl Can {
         learn_deletions: true,
         page_without_links: true,
         see_through_rewriting: true,
-        take_server_ids: false,
+        take_server_ids: true,
         order_by_reference: true,
         read_before_put: true,
         wait_when_told: true,
         merge: true,
         tell_its_own_version: true,
         see_how_old_a_list_is: true,
-        look_into_history: false,
+        look_into_history: true,
     };
 
     /// As [`Can::NOW`]; `POCKETCHART_CAN=merge,learn_deletions` asks for more, to see what it would find.

@@ -363,7 +363,7 @@ fn world(seed: u64, others: bool) -> (usize, usize, Vec<String>) {
         let here = run.devices[0].text(&sequence.name);
         let pending = run.devices[0].guard().pending(None).unwrap();
         let waits = pending.len();
-        // Where the other side writes too, a person may have to decide: then all is kept, and nothing was overwritten.
+        // What waits for a person is counted by itself: all is kept, and nothing was overwritten.
         let is_kept = pending.iter().any(|pending| {
             pending.state == EditState::Conflict && pending.name.reference.to_string() == sequence.name
         });
@@ -413,10 +413,10 @@ fn sequences() {
     assert_eq!(kept, 0);
 }
 
-/// Somebody else writes other elements meanwhile: the server has exactly what both wrote, or a person decides, as where one
-/// side empties a list that the other adds to.
+/// Somebody else writes other elements, and other items of the same lists, meanwhile: the server has exactly what both wrote,
+/// and nobody is asked.
 #[test]
 fn sequences_beside_others() {
-    let (count, kept) = run_all(wanted() / 10, true);
-    assert!(kept * 50 < count, "{kept} of {count} wait for a person");
+    let (_, kept) = run_all(wanted() / 10, true);
+    assert_eq!(kept, 0);
 }

@@ -306,6 +306,40 @@ fn lists_of_values_that_both_made_longer_are_for_a_person() {
     );
 }
 
+/// FHIR knows no empty lists: whoever takes out the last item takes the list out, and only what was in it.
+#[test]
+fn a_list_that_one_side_emptied_has_what_the_other_added() {
+    let all = telecom(&[HOME, WORK]);
+    is_clean(&all, "", &telecom(&[HOME, WORK, MAIL]), &telecom(&[MAIL]));
+    is_clean(&all, &telecom(&[HOME, WORK, MAIL]), "", &telecom(&[MAIL]));
+    is_clean(&all, "", &telecom(&[WORK]), "");
+    is_clean(
+        &format!("{all},\"gender\":\"male\""),
+        ",\"gender\":\"other\"",
+        &format!("{},\"gender\":\"male\"", telecom(&[WORK, MAIL])),
+        &format!("{},\"gender\":\"other\"", telecom(&[MAIL])),
+    );
+    is_clean(
+        r#","given":["a"],"_given":[{"id":"x"}]"#,
+        "",
+        r#","given":["a","b"],"_given":[{"id":"x"},{"id":"y"}]"#,
+        r#","given":["b"],"_given":[{"id":"y"}]"#,
+    );
+    // Changed there and taken out here is a person's, item by item.
+    let other = HOME.replace("\"home\"", "\"old\"");
+    clashes(
+        &all,
+        "",
+        &telecom(&[&other, WORK, MAIL]),
+        &["telecom[phone|1111111111]"],
+    );
+    let merged = of(&all, "", &telecom(&[&other, WORK, MAIL]));
+    assert_eq!(merged.text, patient(&telecom(&[MAIL])));
+    clashes(r#","a":["x"]"#, "", r#","a":"x""#, &["a"]);
+    clashes(r#","a":{"b":1}"#, "", r#","a":[{"b":1},1]"#, &["a"]);
+    clashes(r#","_a":[{"id":"x"}]"#, "", r#","_a":[{"id":"y"}]"#, &["a"]);
+}
+
 /// Medicine's own traps: pieces that are right alone and wrong together.
 #[test]
 fn what_means_something_only_together_is_not_mixed() {

@@ -263,6 +263,28 @@ proptest! {
         compare(&b, &m, &t).unwrap();
     }
 
+    /// A list that is not there and one without items: the same clashes and, apart from that, the same text.
+    #[test]
+    fn an_absent_list_is_an_empty_one(b in list_of(contact_point(), 5), t in list_of(contact_point(), 5), more in any::<bool>()) {
+        prop_assume!(b != "[]");
+        let of = |list: &str, gender: &str| {
+            format!(r#"{{"resourceType":"Patient","id":"1","gender":"{gender}"{list}}}"#)
+        };
+        let with = |list: &str| format!(",\"telecom\":{list}");
+        let gender = if more { "male" } else { "other" };
+        let (b, t) = (of(&with(&b), "other"), of(&with(&t), "other"));
+        let (absent, empty) = (of("", gender), of(&with("[]"), gender));
+        for is_mine in [true, false] {
+            let merged = |side: &str| match is_mine {
+                true => merge(&b, side, &t).unwrap(),
+                false => merge(&b, &t, side).unwrap(),
+            };
+            let (one, other) = (merged(&absent), merged(&empty));
+            prop_assert_eq!(paths(&one), paths(&other));
+            prop_assert_eq!(one.text.replace(&with("[]"), ""), other.text.replace(&with("[]"), ""));
+        }
+    }
+
     /// Items that have an identity are themselves wherever they go.
     #[test]
     fn identity_is_kept_under_reorder(order in Just((0..6_usize).collect::<Vec<_>>()).prop_shuffle(), changed in 0..6_usize) {

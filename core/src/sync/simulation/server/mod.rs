@@ -132,6 +132,9 @@ impl Server {
             (Method::Get, ["metadata"]) => self.metadata(),
             (Method::Get, ["_history"]) => self.history(None, query),
             (Method::Get, [kind, "_history"]) => self.history(Some(kind), query),
+            (Method::Get, [kind, id, "_history"]) => {
+                self.history_of_record(&format!("{kind}/{id}"), query)
+            }
             (Method::Get, [kind]) => self.search(kind, query, when),
             (Method::Get, [_, _]) => self.read(path),
             (Method::Put, [_, _]) => {
@@ -201,13 +204,17 @@ impl Server {
             super::personality::History::None => "",
             _ => r#",{"code":"history-type"}"#,
         };
+        let of_record = match self.ways.record_history {
+            200 => r#",{"code":"history-instance"}"#,
+            _ => "",
+        };
         let whole = match history.is_empty() || !self.ways.whole_history {
             true => "",
             false => r#",{"code":"history-system"}"#,
         };
         let resources = KINDS.map(|kind| {
             format!(
-                r#"{{"type":"{kind}","versioning":"{versioning}","updateCreate":{takes_ids},"conditionalCreate":true,"interaction":[{{"code":"read"}},{{"code":"search-type"}},{{"code":"update"}},{{"code":"create"}},{{"code":"delete"}}{history}],"searchParam":[{{"name":"identifier","type":"token"}}]}}"#
+                r#"{{"type":"{kind}","versioning":"{versioning}","updateCreate":{takes_ids},"conditionalCreate":true,"interaction":[{{"code":"read"}},{{"code":"search-type"}},{{"code":"update"}},{{"code":"create"}},{{"code":"delete"}}{history}{of_record}],"searchParam":[{{"name":"identifier","type":"token"}}]}}"#
             )
         });
         let body = format!(

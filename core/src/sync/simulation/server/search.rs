@@ -33,6 +33,13 @@ struct Query {
     snapshot: Option<u64>,
 }
 
+/// Which versions a history is to show.
+struct AskedOfHistory {
+    since_us: i64,
+    count: usize,
+    offset: usize,
+}
+
 impl Server {
     /// Names that a condition finds.
     pub(super) fn find(&self, kind: &str, query: &str) -> Result<Vec<String>, ()> {
@@ -210,20 +217,9 @@ impl Server {
             History::None => return Response::failed(404, "not-supported"),
             History::Tombstones | History::Timeless => {}
         }
-        let (mut since, mut count, mut offset) = (i64::MIN, 20, 0);
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match (
-                name.as_ref(),
-                Instant::parse(&value),
-                value.parse::<usize>(),
-            ) {
-                ("_since", Ok(at), _) => since = at.epoch_ms() * 1000,
-                ("_count", _, Ok(number)) => count = number.clamp(1, self.ways.page_cap),
-                ("_offset", _, Ok(number)) => offset = number,
-                ("_sort" | "_format", ..) => {}
-                _ => return Response::failed(400, "not-supported"),
-            }
-        }
+        let Ok(asked) = self.asked_of_history(query) else {
+            return Response::failed(400, "not-supported");
+        };
         let start = kind.map(|kind| format!("{kind}/")).unwrap_or_default();
         let mut all: Vec<(&String, &Version)> = Vec::new();
         for (name, versions) in self
@@ -234,19 +230,66 @@ impl Server {
             all.extend(
                 versions
                     .iter()
-                    .filter(|v| v.stamp_us >= since)
+                    .filter(|v| v.stamp_us >= asked.since_us)
                     .map(|v| (name, v)),
             );
         }
         all.sort_by_key(|(_, version)| std::cmp::Reverse(version.stamp_us));
-        let end = (offset + count).min(all.len());
-        let entries = all[offset.min(end)..end]
+        let path = kind.map(|kind| format!("{kind}/")).unwrap_or_default();
+        self.page_of_history(&path, query, &asked, &all)
+    }
+
+    /// All versions of one record, newest first.
+    pub(super) fn history_of_record(&self, name: &str, query: &str) -> Response {
+        if self.ways.record_history != 200 {
+            return Response::failed(self.ways.record_history, "not-supported");
+        }
+        let Ok(asked) = self.asked_of_history(query) else {
+            return Response::failed(400, "not-supported");
+        };
+        let Some((name, versions)) = self.records.get_key_value(name) else {
+            return Response::failed(404, "not-found");
+        };
+        let all: Vec<(&String, &Version)> = versions.iter().rev().map(|v| (name, v)).collect();
+        self.page_of_history(&format!("{name}/"), query, &asked, &all)
+    }
+
+    fn asked_of_history(&self, query: &str) -> Result<AskedOfHistory, ()> {
+        let mut asked = AskedOfHistory {
+            since_us: i64::MIN,
+            count: 20.min(self.ways.page_cap),
+            offset: 0,
+        };
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match (
+                name.as_ref(),
+                Instant::parse(&value),
+                value.parse::<usize>(),
+            ) {
+                ("_since", Ok(at), _) => asked.since_us = at.epoch_ms() * 1000,
+                ("_count", _, Ok(number)) => asked.count = number.clamp(1, self.ways.page_cap),
+                ("_offset", _, Ok(number)) => asked.offset = number,
+                ("_sort" | "_format", ..) => {}
+                _ => return Err(()),
+            }
+        }
+        Ok(asked)
+    }
+
+    fn page_of_history(
+        &self,
+        path: &str,
+        query: &str,
+        asked: &AskedOfHistory,
+        all: &[(&String, &Version)],
+    ) -> Response {
+        let end = (asked.offset + asked.count).min(all.len());
+        let entries = all[asked.offset.min(end)..end]
             .iter()
             .map(|(name, version)| self.past(name, version));
         let entries: Vec<Value> = entries.collect();
         let mut body = json!({"resourceType": "Bundle", "type": "history", "entry": entries});
         if end < all.len() {
-            let path = kind.map(|kind| format!("{kind}/")).unwrap_or_default();
             let query = plain(query);
             let next = format!("{}/{path}_history?{query}&_offset={end}", self.url);
             body["link"] = json!([{"relation": "next", "url": next}]);

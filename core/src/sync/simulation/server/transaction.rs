@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 enum Entry {
     Wrote(Wrote),
     Deleted(u16),
+    Read(String),
 }
 
 impl Server {
@@ -127,6 +128,17 @@ impl Server {
                     .map(Entry::Wrote)
             }
             Some("DELETE") => self.delete(by, url, if_match, when).map(Entry::Deleted),
+            Some("GET") if self.ways.batch_is_whole => Err(Refused {
+                status: 405,
+                code: "not-supported",
+            }),
+            Some("GET") => match self.text(url) {
+                Some(_) => Ok(Entry::Read(url.to_owned())),
+                None => Err(Refused {
+                    status: 404,
+                    code: "not-found",
+                }),
+            },
             _ => Err(Refused {
                 status: 400,
                 code: "invalid",
@@ -172,6 +184,12 @@ impl Server {
             Ok(Entry::Wrote(wrote)) => {
                 shows.extend(self.newest_of(&wrote.name));
                 self.entry_answer(&wrote)
+            }
+            Ok(Entry::Read(name)) => {
+                shows.extend(self.newest_of(&name));
+                let text = self.text(&name).unwrap_or_default();
+                let resource: Value = serde_json::from_str(text).unwrap();
+                json!({"resource": resource, "response": {"status": self.status(200)}})
             }
             Ok(Entry::Deleted(status)) => json!({"response": {"status": self.status(status)}}),
             Err(refused) => {
