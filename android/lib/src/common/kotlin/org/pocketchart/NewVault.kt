@@ -12,8 +12,8 @@ public class NewVault internal constructor(private val inner: ForeignNewVault) :
     public val recoveryCode: String get() = crossing { inner.recoveryCode() }
 
     /**
-     * The person typed the code back: from here on there is a vault, open in its owner's hands. Small letters, spaces and
-     * dashes do not matter.
+     * The person typed the code back: from here on there is a vault, open in its owner's hands. Small letters, spaces
+     * and dashes do not matter.
      *
      * @throws VaultException.WrongSecret it is another text, and may be typed again.
      */

@@ -5,9 +5,8 @@ import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.buffer
 import kotlinx.coroutines.flow.channelFlow
 import kotlinx.coroutines.flow.conflate
-import kotlinx.coroutines.flow.distinctUntilChanged
 import kotlinx.coroutines.flow.flow
-import kotlinx.coroutines.flow.map
+import kotlinx.coroutines.flow.transformWhile
 import org.pocketchart.ffi.CancelToken
 import org.pocketchart.ffi.LockState
 import org.pocketchart.ffi.PersonInfo
@@ -37,15 +36,18 @@ public class Session internal constructor(internal val inner: ForeignSession) : 
     /** Whether it is open, and for how long without another call. Puts no lock off. */
     public fun lockState(): LockState = crossing { inner.lockState() }
 
-    /** [lockState] as it changes between open and locked: a screen goes back to its lock screen by this. */
+    /** [lockState] now, and again once it is locked: a screen goes back to its lock screen by this. */
     public fun lockStates(): Flow<LockState> = flow {
-        do {
-            val state = lockState()
-            emit(state)
-            // Ticks end when the vault is locked, and when it changes hands.
-            if (state is LockState.Open) ticks(listOf(QUIET)) {}
-        } while (state is LockState.Open)
-    }.distinctUntilChanged { before, now -> before is LockState.Open && now is LockState.Open }
+        val now = lockState()
+        emit(now)
+        if (now is LockState.Open) {
+            untilLocked()
+            emit(LockState.Locked)
+        }
+    }
+
+    /** Waits until it is locked, by whomever and for whatever reason. Puts no lock off. */
+    public suspend fun untilLocked(): Unit = crossing { inner.untilLocked() }
 
     /** Locks now. Twice is no error. */
     public suspend fun lock(): Unit = crossing { inner.lock() }
@@ -104,12 +106,21 @@ public class Session internal constructor(internal val inner: ForeignSession) : 
     public fun observe(vararg kinds: String): Flow<Tick> = flow { ticks(kinds.asList()) { emit(it) } }
 
     /**
-     * The first page of a search, and again whenever records of these types change.
+     * The first page of a search, and again whenever records of these types change. Ends when the vault is locked or
+     * changes hands.
      *
      * @param kinds types that the page depends on; none: all, which is always right and asks more often than needed.
      */
     public fun pages(query: String, vararg kinds: String): Flow<SummaryPage> =
-        observe(*kinds).conflate().map { search(query) }
+        observe(*kinds).conflate().transformWhile {
+            val page = try {
+                search(query)
+            } catch (_: VaultException.Locked) {
+                null
+            }
+            if (page != null) emit(page)
+            page != null
+        }
 
     private suspend inline fun ticks(kinds: List<String>, told: (Tick) -> Unit) {
         val ticks = crossing { inner.observe(kinds) }
@@ -168,10 +179,5 @@ public class Session internal constructor(internal val inner: ForeignSession) : 
         } catch (_: VaultException.Closed) {
             // As above.
         }
-    }
-
-    private companion object {
-        /** A type of which there are hardly any: the ticks are only waited for to end. */
-        const val QUIET = "TestScript"
     }
 }

@@ -15,12 +15,27 @@ import org.pocketchart.ffi.WaitingChange
 // Servers, what waits for them or for a person, and who saw what.
 
 /**
- * Joins the hub whose operator shows this code; nothing is sent unless it is the hub that made it. Call it again while it
- * answers [HubJoin.Waiting], and after any interruption.
+ * Joins the hub whose operator shows this code; nothing is sent unless it is the hub that made it. Call it again while
+ * it answers [HubJoin.Waiting], and after any interruption.
  *
  * @throws VaultException.Server
  */
 public suspend fun Session.joinHub(code: String): HubJoin = crossing { inner.joinHub(code) }
+
+/**
+ * As [joinHub], until the hub's operator has let this device in.
+ *
+ * @param waiting shows the fingerprint that the operator compares, and comes back when it is time to ask again: after
+ * some seconds, or a press of a button.
+ */
+public suspend fun Session.joinHub(code: String, waiting: suspend (fingerprint: String) -> Unit): HubJoin.Joined {
+    while (true) {
+        when (val now = joinHub(code)) {
+            is HubJoin.Waiting -> waiting(now.fingerprint)
+            is HubJoin.Joined -> return now
+        }
+    }
+}
 
 /**
  * Remembers a FHIR server once it has answered as one. What is not given stays as it was.

@@ -20,6 +20,24 @@ public suspend fun Session.slots(): List<SlotInfo> = reading { inner.slots() }
 public suspend fun Session.addSlot(slot: NewSlot): SlotInfo = crossing { inner.addSlot(slot) }
 
 /**
+ * [addSlot] for what the gate gives back: a finger or a face. A second way in comes first. @param name for lock
+ * screens.
+ */
+public suspend fun Session.addGateSlot(name: String): SlotInfo = addSlot(NewSlot.Gate(name))
+
+/** [addSlot] for a PIN of at least six digits, together with the gate. @param name for lock screens. */
+public suspend fun Session.addPinSlot(name: String, digits: String): SlotInfo = addSlot(NewSlot.Pin(name, digits))
+
+/**
+ * [addSlot] for a passphrase.
+ *
+ * @param name for lock screens.
+ * @param onThisDeviceOnly whether the gate has a part in it: then it cannot be guessed elsewhere.
+ */
+public suspend fun Session.addPassphraseSlot(name: String, text: String, onThisDeviceOnly: Boolean = false): SlotInfo =
+    addSlot(NewSlot.Passphrase(name, text, onThisDeviceOnly))
+
+/**
  * Takes a slot out for good. Where it was typed (a passphrase, the recovery code) the vault's root key changes too, and
  * only the slots that [present] opens stay beside the open one.
  *

@@ -77,8 +77,8 @@ public class Vault(home: File, gate: KeyGate? = null) : AutoCloseable {
         unlock(UnlockWith.Gate(slot, reason))
 
     /**
-     * Destroys the closed vault for good: the keys first, then the files. It may be interrupted anywhere and called again.
-     * Whether unsent changes are in it is known only while it is open: [Session.wipe] looks.
+     * Destroys the closed vault for good: the keys first, then the files. It may be interrupted anywhere and called
+     * again. Whether unsent changes are in it is known only while it is open: [Session.wipe] looks.
      *
      * @param evenUnsent agree to lose changes that no server has.
      * @return how many keys the gate did not destroy. They open nothing any more.

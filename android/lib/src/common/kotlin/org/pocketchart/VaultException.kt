@@ -47,8 +47,8 @@ public sealed class VaultException(public val code: String, message: String) : E
     public class Slots internal constructor(code: String, text: String) : VaultException(code, text)
 
     /**
-     * The vault does not open, whoever asks: damaged, changed by others, made by a newer version, half wiped, or without
-     * its header. Nothing was deleted, and nothing must be: say what [code] says.
+     * The vault does not open, whoever asks: damaged, changed by others, made by a newer version, half wiped, or
+     * without its header. Nothing was deleted, and nothing must be: say what [code] says.
      */
     public class Broken internal constructor(code: String, text: String) : VaultException(code, text)
 

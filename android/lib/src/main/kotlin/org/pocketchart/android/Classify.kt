@@ -63,19 +63,23 @@ internal object Classify {
     /** What a number of [BiometricPrompt]'s means. Its text is not kept: it is for the screen, and in any language. */
     fun prompt(code: Int): GateException {
         val failure = when (code) {
-            BiometricPrompt.BIOMETRIC_ERROR_USER_CANCELED -> GateFailure.CANCELLED
+            // The system takes the sheet away too: another app comes to the front, the phone is locked.
+            BiometricPrompt.BIOMETRIC_ERROR_USER_CANCELED, BiometricPrompt.BIOMETRIC_ERROR_CANCELED ->
+                GateFailure.CANCELLED
             BiometricPrompt.BIOMETRIC_ERROR_LOCKOUT, BiometricPrompt.BIOMETRIC_ERROR_LOCKOUT_PERMANENT ->
                 GateFailure.LOCKED_OUT
             BiometricPrompt.BIOMETRIC_ERROR_NO_BIOMETRICS, BiometricPrompt.BIOMETRIC_ERROR_HW_NOT_PRESENT,
             BiometricPrompt.BIOMETRIC_ERROR_NO_DEVICE_CREDENTIAL, SECURITY_UPDATE_REQUIRED, NOT_ENABLED_FOR_APPS,
             -> GateFailure.UNAVAILABLE
-            // Busy hardware, a dirty sensor, a time-out, another app in front: nobody gave up.
+            // Busy hardware, a dirty sensor, a time-out: nobody gave up.
             else -> GateFailure.TRY_AGAIN
         }
         return GateException(failure, "prompt $code")
     }
 
-    /** `BiometricPrompt.BIOMETRIC_ERROR_SECURITY_UPDATE_REQUIRED`, which the framework does not publish for all levels. */
+    /**
+     * `BiometricPrompt.BIOMETRIC_ERROR_SECURITY_UPDATE_REQUIRED`, which the framework does not publish for all levels.
+     */
     private const val SECURITY_UPDATE_REQUIRED = 15
 
     /** `BiometricPrompt.BIOMETRIC_ERROR_NOT_ENABLED_FOR_APPS`, of a later level than the one compiled against. */

@@ -32,13 +32,15 @@ public enum class KeyHome {
 }
 
 /**
- * Makes, finds and destroys keys in AndroidKeyStore. All of it blocks, up to seconds where there is a StrongBox: call it
- * off the main thread.
+ * Makes, finds and destroys keys in AndroidKeyStore. All of it blocks, up to seconds where there is a StrongBox: call
+ * it off the main thread.
  */
 internal class DeviceKeys(private val context: Context) {
     private fun store(): KeyStore = KeyStore.getInstance(STORE).apply { load(null) }
 
-    /** A new key, in the StrongBox if it takes it and in the trusted environment else; a key of that name is replaced. */
+    /**
+     * A new key, in the StrongBox if it takes it and in the trusted environment else; a key of that name is replaced.
+     */
     fun make(algorithm: String, spec: (strongBox: Boolean) -> KeyGenParameterSpec): SecretKey {
         val generator = KeyGenerator.getInstance(algorithm, STORE)
         return try {

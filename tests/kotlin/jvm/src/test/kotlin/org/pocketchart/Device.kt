@@ -2,6 +2,7 @@ package org.pocketchart
 
 import java.io.File
 import java.util.concurrent.atomic.AtomicInteger
+import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.launch
@@ -53,7 +54,8 @@ class With(val all: Map<String, Any?>) {
     val resolution: Resolution
         get() = when {
             "json" in all -> Resolution.Edited(json)
-            "paths" in all -> Resolution.ByPath((all["paths"] as Map<*, *>).map { PathChoice(it.key as String, side(it.value)) })
+            "paths" in all ->
+                Resolution.ByPath((all["paths"] as Map<*, *>).map { PathChoice(it.key as String, side(it.value)) })
             side(all["take"]) == ConflictSide.MINE -> Resolution.Mine
             else -> Resolution.Theirs
         }
@@ -68,7 +70,7 @@ class With(val all: Map<String, Any?>) {
     }
 }
 
-/** One device of a story: a vault in a folder, and what is open of it. Each function of [doing] is one of the scenarios'. */
+/** One device of a story: a vault in a folder, and what is open of it. */
 class Device(val home: File, private val scope: CoroutineScope) : AutoCloseable {
     private val keys = GoodGate()
     private var vault = Vault(home)
@@ -94,14 +96,14 @@ class Device(val home: File, private val scope: CoroutineScope) : AutoCloseable 
         "confirm" -> opened(new!!.confirm(with.text("typed")))
         "abandon" -> new!!.abandon()
         "unlock" -> opened(vault.unlock(with.unlock))
-        "wipe" -> if (open?.isLocked() == false) session.wipe(with.truth("evenUnsent")) else vault.wipe(with.truth("evenUnsent"))
+        "wipe" -> with.truth("evenUnsent").let { if (open?.isLocked() == false) session.wipe(it) else vault.wipe(it) }
         "close" -> session.close()
         "judgePassphrase" -> Vault.judgePassphrase(with.text("text"))
         "libraryVersion" -> Vault.version
         "background" -> session.inner.let { crossing { it.background() } }
         "foreground" -> session.inner.let { crossing { it.foreground() } }
         "observe" -> observe(with)
-        "ticks" -> observed!!.let { mapOf("count" to it.count.get(), "kinds" to it.newest?.kinds, "over" to it.job.isCompleted) }
+        "ticks" -> observed!!.answer()
         "newRecoveryCode" -> session.newRecoveryCode(with.withs("present").map { it.unlock }, with.truth("dropOthers"))
             .also { code = it; all += it }.code
         "confirmRecoveryCode" -> code!!.confirm(with.text("typed"))
@@ -112,8 +114,8 @@ class Device(val home: File, private val scope: CoroutineScope) : AutoCloseable 
         val kinds = with.list("kinds").map { it as String }.toTypedArray()
         // Whether it can be observed shows in the first tick; the rest is counted beside the story.
         val flow = session.observe(*kinds)
-        val seen = Observed(kinds)
-        val first = kotlinx.coroutines.CompletableDeferred<Unit>()
+        val seen = Observed()
+        val first = CompletableDeferred<Unit>()
         seen.job = scope.launch {
             try {
                 flow.collect { seen.newest = it; seen.count.incrementAndGet(); first.complete(Unit) }
@@ -125,10 +127,12 @@ class Device(val home: File, private val scope: CoroutineScope) : AutoCloseable 
         observed = seen
     }
 
-    private class Observed(val kinds: Array<String>) {
+    private class Observed {
         val count = AtomicInteger()
         @Volatile var newest: Tick? = null
         lateinit var job: Job
+
+        fun answer() = mapOf("count" to count.get(), "kinds" to newest?.kinds, "over" to job.isCompleted)
     }
 
     override fun close() {
@@ -163,7 +167,10 @@ private suspend fun Session.doing(what: String, with: With): Any? = when (what) 
     "outbox" -> outbox()
     "conflicts" -> conflicts()
     "conflict" -> conflict(with.text("reference"))
-    "resolve" -> if ("seen" in with.all) resolveSeen(with.text("reference"), with.resolution, with["seen"]) else resolve(with.text("reference"), with.resolution)
+    "resolve" -> when {
+        "seen" in with.all -> resolveSeen(with.text("reference"), with.resolution, with["seen"])
+        else -> resolve(with.text("reference"), with.resolution)
+    }
     "quarantine" -> quarantine()
     "sendAgain" -> sendAgain(with.text("reference"))
     "discardRefused" -> discardRefused(with.text("reference"))

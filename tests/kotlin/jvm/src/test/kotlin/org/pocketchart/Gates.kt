@@ -37,7 +37,7 @@ class GoodGate : KeyGate {
     private fun random(bytes: Int) = ByteArray(bytes).also { SecureRandom().nextBytes(it) }
 }
 
-/** A gate that answers each question with [bytes] of what it was asked, or throws. It keeps [good]'s keys where it can. */
+/** A gate that answers each question with [bytes] of what it was asked, or throws. */
 class BadGate(private val good: GoodGate, private val bytes: (ByteArray) -> ByteArray) : KeyGate {
     override suspend fun enroll(alias: String, policy: GatePolicy, secret: ByteArray) = bytes(secret)
     override suspend fun release(alias: String, sealed: ByteArray, reason: String) = bytes(sealed)

@@ -12,7 +12,8 @@ import org.junit.jupiter.api.TestFactory
 class ScenariosTest {
     @TestFactory
     fun stories(): List<DynamicContainer> {
-        val files = File(System.getProperty("scenarios")).listFiles { file -> file.extension == "json" }.orEmpty().sorted()
+        val files = File(System.getProperty("scenarios")).listFiles { file -> file.extension == "json" }
+            .orEmpty().sorted()
         assertTrue(files.isNotEmpty(), "no stories found")
         return files.map { file ->
             @Suppress("UNCHECKED_CAST")

@@ -52,7 +52,7 @@ class BiometricKeyGateTest {
     private fun release(sealed: ByteArray, answer: (FakePrompt.Sheet) -> Unit) =
         answering(answer) { gate.release("slot", sealed, "To show today's list") }
 
-    private fun refused(sealed: ByteArray, answer: (FakePrompt.Sheet) -> Unit = { error("no sheet was expected") }) =
+    private fun refused(sealed: ByteArray, answer: (FakePrompt.Sheet) -> Unit = NO_SHEET) =
         refusal(answer) { gate.release("slot", sealed, "why") }
 
     @Test
@@ -146,7 +146,7 @@ class BiometricKeyGateTest {
             BiometricPrompt.BIOMETRIC_ERROR_UNABLE_TO_PROCESS to GateFailure.TRY_AGAIN,
             BiometricPrompt.BIOMETRIC_ERROR_TIMEOUT to GateFailure.TRY_AGAIN,
             BiometricPrompt.BIOMETRIC_ERROR_NO_SPACE to GateFailure.TRY_AGAIN,
-            BiometricPrompt.BIOMETRIC_ERROR_CANCELED to GateFailure.TRY_AGAIN,
+            BiometricPrompt.BIOMETRIC_ERROR_CANCELED to GateFailure.CANCELLED,
             BiometricPrompt.BIOMETRIC_ERROR_VENDOR to GateFailure.TRY_AGAIN,
             BiometricPrompt.BIOMETRIC_ERROR_NO_BIOMETRICS to GateFailure.UNAVAILABLE,
             BiometricPrompt.BIOMETRIC_ERROR_HW_NOT_PRESENT to GateFailure.UNAVAILABLE,
@@ -155,7 +155,9 @@ class BiometricKeyGateTest {
             21 to GateFailure.UNAVAILABLE,
             4711 to GateFailure.TRY_AGAIN,
         )
-        for ((code, meaning) in meanings) assertEquals("code $code", meaning, refused(sealed) { it.error(code) }.failure)
+        for ((code, meaning) in meanings) {
+            assertEquals("code $code", meaning, refused(sealed) { it.error(code) }.failure)
+        }
         assertArrayEquals("none of them costs the key", secret, release(sealed) { it.finger() }.getOrThrow())
     }
 

@@ -11,17 +11,25 @@ import javax.crypto.CipherSpi
 import javax.crypto.IllegalBlockSizeException
 import javax.crypto.Mac
 import javax.crypto.MacSpi
+import javax.crypto.spec.SecretKeySpec
 
 /** AES-GCM that works once for each finger, as [FakeKeyStore]'s keys do. */
 class FakeGcm : CipherSpi() {
     private val real = Cipher.getInstance("AES/GCM/NoPadding", "SunJCE")
     private lateinit var key: FakeKeyStore.FakeKey
 
-    private fun take(given: Key?) = (given as? FakeKeyStore.FakeKey ?: throw InvalidKeyException("not ours")).also { key = it }.checked()
+    private fun take(given: Key?): SecretKeySpec {
+        key = given as? FakeKeyStore.FakeKey ?: throw InvalidKeyException("not ours")
+        return key.checked()
+    }
 
     override fun engineInit(mode: Int, key: Key?, random: SecureRandom?) = real.init(mode, take(key))
-    override fun engineInit(mode: Int, key: Key?, params: AlgorithmParameterSpec?, random: SecureRandom?) = real.init(mode, take(key), params)
-    override fun engineInit(mode: Int, key: Key?, params: AlgorithmParameters?, random: SecureRandom?) = real.init(mode, take(key), params)
+
+    override fun engineInit(mode: Int, key: Key?, params: AlgorithmParameterSpec?, random: SecureRandom?) =
+        real.init(mode, take(key), params)
+
+    override fun engineInit(mode: Int, key: Key?, params: AlgorithmParameters?, random: SecureRandom?) =
+        real.init(mode, take(key), params)
 
     override fun engineDoFinal(input: ByteArray?, from: Int, length: Int): ByteArray {
         FakeKeyStore.fail("finish")
@@ -36,7 +44,8 @@ class FakeGcm : CipherSpi() {
         engineDoFinal(input, from, length).also { it.copyInto(output, to) }.size
 
     override fun engineUpdate(input: ByteArray, from: Int, length: Int): ByteArray? = real.update(input, from, length)
-    override fun engineUpdate(input: ByteArray, from: Int, length: Int, output: ByteArray, to: Int) = real.update(input, from, length, output, to)
+    override fun engineUpdate(input: ByteArray, from: Int, length: Int, output: ByteArray, to: Int) =
+        real.update(input, from, length, output, to)
     override fun engineGetIV(): ByteArray? = real.iv
     override fun engineGetParameters(): AlgorithmParameters? = real.parameters
     override fun engineGetBlockSize() = 16

@@ -102,7 +102,9 @@ object FakeKeyStore {
         override fun engineInit(size: Int, random: SecureRandom?) = throw IllegalStateException("no spec")
         override fun engineInit(params: AlgorithmParameterSpec, random: SecureRandom?) {
             spec = params as KeyGenParameterSpec
-            if (spec.isUserAuthenticationRequired && !hasFinger) throw InvalidAlgorithmParameterException("none enrolled")
+            if (spec.isUserAuthenticationRequired && !hasFinger) {
+                throw InvalidAlgorithmParameterException("none enrolled")
+            }
         }
 
         override fun engineGenerateKey(): SecretKey {
@@ -157,8 +159,12 @@ object FakeKeyStore {
         override fun engineGetCertificateChain(alias: String?): Array<Certificate>? = null
         override fun engineGetCertificate(alias: String?): Certificate? = null
         override fun engineGetCreationDate(alias: String?) = Date(0)
-        override fun engineSetKeyEntry(a: String?, k: Key?, p: CharArray?, c: Array<out Certificate>?) = throw KeyStoreException()
-        override fun engineSetKeyEntry(a: String?, k: ByteArray?, c: Array<out Certificate>?) = throw KeyStoreException()
+        override fun engineSetKeyEntry(a: String?, k: Key?, p: CharArray?, c: Array<out Certificate>?) =
+            throw KeyStoreException()
+
+        override fun engineSetKeyEntry(a: String?, k: ByteArray?, c: Array<out Certificate>?) =
+            throw KeyStoreException()
+
         override fun engineSetCertificateEntry(alias: String?, certificate: Certificate?) = throw KeyStoreException()
         override fun engineIsCertificateEntry(alias: String?) = false
         override fun engineGetCertificateAlias(certificate: Certificate?): String? = null

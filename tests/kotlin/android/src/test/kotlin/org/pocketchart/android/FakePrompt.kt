@@ -91,20 +91,23 @@ class FakePrompt {
     }
 }
 
+/** For calls that must ask nobody. */
+val NO_SHEET: (FakePrompt.Sheet) -> Unit = { error("no sheet was expected") }
+
 /** Starts [work] beside the main thread, as an app does. */
 fun <T> start(work: suspend () -> T): Deferred<Result<T>> =
     CoroutineScope(Dispatchers.Default).async { runCatching { work() } }
 
 /** Runs the main thread until [work] is done; each sheet that comes up is given to [answer]. */
 @OptIn(ExperimentalCoroutinesApi::class)
-fun <T> answering(answer: (FakePrompt.Sheet) -> Unit = { error("no sheet was expected") }, work: suspend () -> T): Result<T> {
+fun <T> answering(answer: (FakePrompt.Sheet) -> Unit = NO_SHEET, work: suspend () -> T): Result<T> {
     val job = start(work)
     mainThreadUntil { FakePrompt.take()?.let(answer); job.isCompleted }
     return job.getCompleted()
 }
 
 /** The gate's refusal that [work] ends with. */
-fun <T> refusal(answer: (FakePrompt.Sheet) -> Unit = { error("no sheet was expected") }, work: suspend () -> T): GateException {
+fun <T> refusal(answer: (FakePrompt.Sheet) -> Unit = NO_SHEET, work: suspend () -> T): GateException {
     val error = answering(answer, work).exceptionOrNull() ?: throw AssertionError("it was not refused")
     return error as? GateException ?: throw AssertionError("not a gate's refusal", error)
 }

@@ -28,7 +28,10 @@ class Surroundings(val place: File) : AutoCloseable {
         val out = File(place, "cli.out").readText()
         val json = runCatching { fromJson(JsonParser.parseString(out.trim().lines().last())) }.getOrNull()
         return mapOf(
-            "code" to process.exitValue().toLong(), "out" to out, "err" to File(place, "cli.err").readText(), "json" to json,
+            "code" to process.exitValue().toLong(),
+            "out" to out,
+            "err" to File(place, "cli.err").readText(),
+            "json" to json,
         )
     }
 
@@ -39,11 +42,16 @@ class Surroundings(val place: File) : AutoCloseable {
     fun startHub(): Map<String, String> {
         if (!File(place, "hub").exists()) ok("hub", listOf("vault", "create"))
         val ready = File(place, "ready.json").apply { delete() }
-        val process = started("hub", listOf("hub", "--listen", "127.0.0.1:0", "--ready-file", ready.path), "hub-process")
+        val args = listOf("hub", "--listen", "127.0.0.1:0", "--ready-file", ready.path)
+        val process = started("hub", args, "hub-process")
         hub = process
+        // Where the tests are cut off, nobody closes this.
+        Runtime.getRuntime().addShutdownHook(Thread(process::destroy))
         val end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60)
         while (!ready.exists()) {
-            check(process.isAlive && System.nanoTime() < end) { "the hub is not ready: " + File(place, "hub-process.err").readText() }
+            check(process.isAlive && System.nanoTime() < end) {
+                "the hub is not ready: " + File(place, "hub-process.err").readText()
+            }
             Thread.sleep(20)
         }
         val said = fromJson(JsonParser.parseString(ready.readText())) as Map<*, *>
