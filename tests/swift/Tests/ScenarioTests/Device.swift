@@ -70,10 +70,9 @@ final class Device {
         case "unlock": open = try await vault.unlock(Self.secret(with))
         case "wipe":
             if let open, try await open.lockState() != .locked {
-                _ = try await open.wipe(evenUnsent: with.truth("evenUnsent"))
-            } else {
-                _ = try await vault.wipe(evenUnsent: with.truth("evenUnsent"))
+                return Value(of: try await open.wipe(evenUnsent: with.truth("evenUnsent")))
             }
+            return Value(of: try await vault.wipe(evenUnsent: with.truth("evenUnsent")))
         case "newRecoveryCode":
             let next = try await session().newRecoveryCode(present: Self.present(with), dropOthers: Self.drops(with))
             newCode = next
