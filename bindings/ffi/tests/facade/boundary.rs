@@ -5,7 +5,7 @@ use pocketchart::{NewSlot, PocketchartError, UnlockWith};
 use pocketchart_core::access::AccessError;
 use pocketchart_core::vault::VaultError;
 use pocketchart_tests::fake_gate::Behaviour;
-use pocketchart_tests::{observation, patient};
+use pocketchart_tests::patient;
 use std::collections::BTreeSet;
 use std::process::Command;
 
