@@ -48,6 +48,8 @@ pub struct Request {
     pub change: Option<String>,
     /// The body is no FHIR resource.
     pub is_plain_json: bool,
+    /// A page whose next page will be wanted too, asked for with this flag: a network may ask for that before.
+    pub looks_ahead: bool,
 }
 
 /// What a request does.
