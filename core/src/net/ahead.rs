@@ -10,15 +10,30 @@ use crate::fhir::bundle_stream::Splitter;
 use reqwest::Url;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Servers that write the link before the entries do it in these first bytes.
 const LOOKED_AT: usize = 64 * 1024;
 /// An early answer that nobody wanted for so long is asked for again: servers do not wait for ever, and it is old.
 const FRESH: Duration = Duration::from_secs(10);
 
+/// Pages on their way that nobody wants yet; each holds what is kept of an unread answer.
+const EARLY: usize = 2;
+
 /// Where the pages that may lead to a further one are known.
-#[derive(Default)]
-pub(super) struct Slots(Mutex<Vec<Weak<Slot>>>);
+pub(super) struct Slots {
+    open: Mutex<Vec<Weak<Slot>>>,
+    early: Arc<Semaphore>,
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self {
+            open: Mutex::default(),
+            early: Arc::new(Semaphore::new(EARLY)),
+        }
+    }
+}
 
 impl Slots {
     /// A page, and the place for what comes after it. `is_wanted`: somebody asked for this one.
@@ -30,7 +45,7 @@ impl Slots {
                 ..State::default()
             }),
         });
-        let mut all = locked(&self.0);
+        let mut all = locked(&self.open);
         all.retain(|slot| slot.strong_count() > 0);
         all.push(Arc::downgrade(&slot));
         slot
@@ -38,8 +53,8 @@ impl Slots {
 
     /// What was asked for early at this address, if it is there and not old.
     pub(super) fn take(&self, url: &Url) -> Option<Early> {
-        let all: Vec<Arc<Slot>> = locked(&self.0).iter().filter_map(Weak::upgrade).collect();
-        let early = all.iter().find_map(|slot| slot.take(url))?;
+        let open = locked(&self.open).clone();
+        let early = open.iter().find_map(|slot| slot.upgrade()?.take(url))?;
         (early.begun.elapsed() <= FRESH).then_some(early)
     }
 }
@@ -65,11 +80,13 @@ pub(super) struct Early {
     begun: Instant,
     exchange: Exchange,
     slot: Arc<Slot>,
+    place: OwnedSemaphorePermit,
 }
 
 impl Early {
     /// Somebody wants it now: the page after it may be asked for. Inside a runtime only.
     pub(super) fn wanted(self) -> Exchange {
+        drop(self.place);
         self.slot.follow(|state| state.is_wanted = true);
         self.exchange
     }
@@ -86,6 +103,10 @@ impl Slot {
         let Some(url) = state.link.take() else {
             return;
         };
+        // Where too many are under way it is asked for when it is wanted.
+        let Ok(place) = Arc::clone(&self.road.slots.early).try_acquire_owned() else {
+            return;
+        };
         let slot = self.road.slots.open(&self.road, false);
         let scout = Scout::new(Arc::clone(&slot));
         if let Ok(exchange) = Road::begin(&self.road, url.clone(), Some(scout)) {
@@ -94,6 +115,7 @@ impl Slot {
                 begun: Instant::now(),
                 exchange,
                 slot,
+                place,
             });
         }
     }
@@ -138,8 +160,8 @@ impl Scout {
             return;
         }
         match splitter.next() {
-            // A link that leads elsewhere too.
             Some(link) => {
+                // To another origin: its reader says so.
                 if let Ok(url) = self.slot.road.linked(link) {
                     self.slot.follow(|state| state.link = Some(url));
                 }

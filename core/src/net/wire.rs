@@ -48,7 +48,7 @@ pub struct Request {
     pub change: Option<String>,
     /// The body is no FHIR resource.
     pub is_plain_json: bool,
-    /// A page whose next page will be wanted too, asked for with this flag: a network may ask for that before.
+    /// The page that this one links to will be wanted too, again with this flag: a network may ask for it before.
     pub looks_ahead: bool,
 }
 

@@ -57,7 +57,8 @@ impl SyncRun<'_> {
         // A link goes on with pages of the size it was made for.
         let resumed = cursor.next.clone().filter(|_| page == PAGES[0]);
         let is_resumed = resumed.is_some();
-        let request = resumed.map_or_else(|| first.clone(), Request::follow);
+        let mut request = resumed.map_or_else(|| first.clone(), Request::follow);
+        request.looks_ahead = true;
         let decide = match (state.restored_ms, cursor.newest) {
             (Some(_), _) => plan::on_read,
             (None, None) => plan::on_first,
