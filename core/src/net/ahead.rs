@@ -10,7 +10,6 @@ use crate::fhir::bundle_stream::Splitter;
 use reqwest::Url;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Servers that write the link before the entries do it in these first bytes.
 const LOOKED_AT: usize = 64 * 1024;
@@ -21,18 +20,11 @@ const FRESH: Duration = Duration::from_secs(10);
 const EARLY: usize = 2;
 
 /// Where the pages that may lead to a further one are known.
+#[derive(Default)]
 pub(super) struct Slots {
     open: Mutex<Vec<Weak<Slot>>>,
-    early: Arc<Semaphore>,
-}
-
-impl Default for Slots {
-    fn default() -> Self {
-        Self {
-            open: Mutex::default(),
-            early: Arc::new(Semaphore::new(EARLY)),
-        }
-    }
+    /// Each early page holds one of these.
+    early: Arc<()>,
 }
 
 impl Slots {
@@ -49,6 +41,12 @@ impl Slots {
         all.retain(|slot| slot.strong_count() > 0);
         all.push(Arc::downgrade(&slot));
         slot
+    }
+
+    /// A place for an early page, unless all are taken.
+    fn place(&self) -> Option<Arc<()>> {
+        let _alone = locked(&self.open);
+        (Arc::strong_count(&self.early) <= EARLY).then(|| Arc::clone(&self.early))
     }
 
     /// What was asked for early at this address, if it is there and not old.
@@ -80,7 +78,7 @@ pub(super) struct Early {
     begun: Instant,
     exchange: Exchange,
     slot: Arc<Slot>,
-    place: OwnedSemaphorePermit,
+    place: Arc<()>,
 }
 
 impl Early {
@@ -104,7 +102,7 @@ impl Slot {
             return;
         };
         // Where too many are under way it is asked for when it is wanted.
-        let Ok(place) = Arc::clone(&self.road.slots.early).try_acquire_owned() else {
+        let Some(place) = self.road.slots.place() else {
             return;
         };
         let slot = self.road.slots.open(&self.road, false);
