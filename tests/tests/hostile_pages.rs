@@ -132,7 +132,8 @@ async fn pages_that_go_in_a_circle() {
     };
     let asked = searches_answered(answer, circle).await;
     let pages = asked.iter().filter(|asked| asked.path.starts_with("/page"));
-    assert!(pages.count() <= 3);
+    // Two, the first again because it was asked for early, and where the sync after that goes on.
+    assert!(pages.count() <= 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

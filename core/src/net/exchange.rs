@@ -2,6 +2,7 @@
 //! what came before. A buffer stands between the two and no more than that is ever held, however long the answer is.
 
 use super::NetError;
+use super::ahead::{Scout, Slot};
 use super::wire::{Body, Doing};
 use reqwest::Response;
 use reqwest::header::HeaderMap;
@@ -11,7 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 /// Bytes, unpacked, that wait for the reader at most: some pages.
-const BUFFER: usize = 4 * 1024 * 1024;
+const BUFFER: usize = 2 * 1024 * 1024;
 /// Small pieces are put together up to this length.
 const BLOCK: usize = 64 * 1024;
 
@@ -28,13 +29,15 @@ pub(super) struct Head {
 }
 
 impl Exchange {
-    /// Begins. Inside a runtime only.
+    /// Begins. Inside a runtime only. `scout` is shown the body first.
     pub(super) fn start(
         request: impl Future<Output = Result<Response, NetError>> + Send + 'static,
+        mut scout: Option<Scout>,
     ) -> Self {
         let (tell, head) = oneshot::channel();
         let pipe = Arc::new(Pipe::default());
         let end = Writer(Arc::clone(&pipe));
+        let slot = scout.as_ref().map(Scout::slot);
         let task = tokio::spawn(async move {
             let mut response = match request.await {
                 Ok(response) => response,
@@ -52,7 +55,12 @@ impl Exchange {
             }
             loop {
                 match response.chunk().await {
-                    Ok(Some(piece)) => end.0.write(&piece).await,
+                    Ok(Some(piece)) => {
+                        if let Some(scout) = &mut scout {
+                            scout.see(&piece);
+                        }
+                        end.0.write(&piece).await;
+                    }
                     Ok(None) => return end.0.finish(Ok(())),
                     Err(error) => return end.0.finish(Err(NetError::of_body(&error))),
                 }
@@ -63,6 +71,7 @@ impl Exchange {
             body: PipedBody {
                 pipe,
                 _task: Task(task),
+                _slot: slot,
             },
         }
     }
@@ -87,6 +96,8 @@ impl Drop for Task {
 pub(super) struct PipedBody {
     pipe: Arc<Pipe>,
     _task: Task,
+    /// What was asked for early because of this answer; nobody else keeps it.
+    _slot: Option<Arc<Slot>>,
 }
 
 impl Body for PipedBody {

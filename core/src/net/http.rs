@@ -1,6 +1,7 @@
 //! Requests and answers over HTTP and TLS.
 
-use super::exchange::Exchange;
+use super::ahead::{Scout, Slots};
+use super::exchange::{Exchange, Head, PipedBody};
 use super::handshakes::Handshakes;
 use super::tls::Tls;
 use super::wire::{Doing, Method, Reply, Request, Target, Wire};
@@ -34,12 +35,16 @@ impl Patience {
 }
 
 /// A server that is reached over HTTP.
-pub(super) struct HttpWire {
+pub(super) struct HttpWire(Arc<Road>);
+
+/// What requests need, also those that nobody asked for yet.
+pub(super) struct Road {
     client: Client,
     base: Url,
     url: String,
     token: Option<SecretText>,
     handshakes: Arc<Handshakes>,
+    pub(super) slots: Slots,
 }
 
 impl HttpWire {
@@ -53,38 +58,57 @@ impl HttpWire {
             return Err(NetError::BadToken);
         }
         let url = base.as_str().trim_end_matches('/').to_owned();
-        Ok(Self {
+        Ok(Self(Arc::new(Road {
             client: client(tls.config, patience)?,
             base,
             url,
             token,
             handshakes: tls.handshakes,
-        })
+            slots: Slots::default(),
+        })))
     }
+}
 
+impl Road {
     fn url_of(&self, target: &Target) -> Result<Url, NetError> {
         match target {
             Target::Base => Ok(self.base.clone()),
             Target::Below(path) => self.base.join(path).map_err(|_| NetError::BadUrl),
-            Target::Link(link) => {
-                let url = self.base.join(link).map_err(|_| NetError::ForeignLink)?;
-                if url.origin() == self.base.origin() {
-                    Ok(url)
-                } else {
-                    Err(NetError::ForeignLink)
-                }
-            }
+            Target::Link(link) => self.linked(link),
         }
     }
 
-    fn prepared(&self, request: Request) -> Result<RequestBuilder, NetError> {
-        let method = match request.method {
-            Method::Get => reqwest::Method::GET,
-            Method::Put => reqwest::Method::PUT,
-            Method::Post => reqwest::Method::POST,
-            Method::Delete => reqwest::Method::DELETE,
-        };
-        let url = self.url_of(&request.target)?;
+    /// Where a link of the server's leads.
+    pub(super) fn linked(&self, link: &str) -> Result<Url, NetError> {
+        let url = self.base.join(link).map_err(|_| NetError::ForeignLink)?;
+        if url.origin() == self.base.origin() {
+            Ok(url)
+        } else {
+            Err(NetError::ForeignLink)
+        }
+    }
+
+    /// GET of a page that leads to a further one.
+    pub(super) fn begin(
+        road: &Arc<Self>,
+        url: Url,
+        scout: Option<Scout>,
+    ) -> Result<Exchange, NetError> {
+        let sent = road.asked(reqwest::Method::GET, url)?;
+        Ok(Exchange::start(
+            answered(sent, Arc::clone(&road.handshakes)),
+            scout,
+        ))
+    }
+
+    /// As [`Road::begin`]; somebody wants it.
+    fn begin_wanted(road: &Arc<Self>, url: Url) -> Result<Exchange, NetError> {
+        let scout = Scout::new(road.slots.open(road, true));
+        Self::begin(road, url, Some(scout))
+    }
+
+    /// What every request has.
+    fn asked(&self, method: reqwest::Method, url: Url) -> Result<RequestBuilder, NetError> {
         let mut sent = self
             .client
             .request(method, url)
@@ -96,6 +120,18 @@ impl HttpWire {
         if let Some(token) = &self.token {
             sent = sent.header(header::AUTHORIZATION, bearer(token)?);
         }
+        Ok(sent)
+    }
+
+    fn prepared(&self, request: Request) -> Result<RequestBuilder, NetError> {
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Put => reqwest::Method::PUT,
+            Method::Post => reqwest::Method::POST,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        let url = self.url_of(&request.target)?;
+        let mut sent = self.asked(method, url)?;
         if let Some(body) = request.body {
             sent = match request.is_plain_json {
                 true => sent.header(header::CONTENT_TYPE, "application/json"),
@@ -123,28 +159,59 @@ impl HttpWire {
 
 impl Wire for HttpWire {
     fn url(&self) -> &str {
-        &self.url
+        &self.0.url
     }
 
     fn send(&self, request: Request) -> Doing<'_, Result<Reply, NetError>> {
-        let prepared = self.prepared(request);
-        let handshakes = Arc::clone(&self.handshakes);
-        let begin = || prepared.map(|sent| Exchange::start(answered(sent, handshakes)));
         // Called outside a runtime it begins with the first poll, which is inside one.
         if tokio::runtime::Handle::try_current().is_ok() {
-            let begun = begin();
-            Box::pin(async move { reply(begun?).await })
+            let begun = Begun::new(&self.0, request);
+            Box::pin(async move { begun?.reply(&self.0).await })
         } else {
-            Box::pin(async move { reply(begin()?).await })
+            Box::pin(async move { Begun::new(&self.0, request)?.reply(&self.0).await })
         }
     }
 
     fn group(&self) -> Option<String> {
-        self.handshakes.group()
+        self.0.handshakes.group()
     }
 
     fn pause(&self, time: Duration) -> Doing<'_, ()> {
         Box::pin(tokio::time::sleep(time))
+    }
+}
+
+/// A request that is under way.
+enum Begun {
+    Now(Exchange),
+    /// It was before anybody asked.
+    Before(Exchange, Url),
+}
+
+impl Begun {
+    fn new(road: &Arc<Road>, request: Request) -> Result<Self, NetError> {
+        if !request.looks_ahead {
+            let sent = road.prepared(request)?;
+            let answered = answered(sent, Arc::clone(&road.handshakes));
+            return Ok(Self::Now(Exchange::start(answered, None)));
+        }
+        let url = road.url_of(&request.target)?;
+        match road.slots.take(&url) {
+            Some(early) => Ok(Self::Before(early.wanted(), url)),
+            None => Road::begin_wanted(road, url).map(Self::Now),
+        }
+    }
+
+    async fn reply(self, road: &Arc<Road>) -> Result<Reply, NetError> {
+        let (head, body) = match self {
+            Self::Now(exchange) => exchange.head().await?,
+            Self::Before(exchange, url) => match exchange.head().await {
+                Ok((head, body)) if head.status == 200 => (head, body),
+                // Perhaps it was only too early for the server.
+                _ => Road::begin_wanted(road, url)?.head().await?,
+            },
+        };
+        reply(head, body)
     }
 }
 
@@ -175,8 +242,7 @@ async fn answered(
     }
 }
 
-async fn reply(exchange: Exchange) -> Result<Reply, NetError> {
-    let (head, body) = exchange.head().await?;
+fn reply(head: Head, body: PipedBody) -> Result<Reply, NetError> {
     if (300..400).contains(&head.status) && head.status != 304 {
         return Err(NetError::Redirect);
     }

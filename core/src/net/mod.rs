@@ -1,5 +1,6 @@
 //! Talking to a FHIR server: TLS, requests, limits. Knows nothing of records.
 
+mod ahead;
 mod error;
 mod exchange;
 mod handshakes;

@@ -48,6 +48,8 @@ pub struct Request {
     pub change: Option<String>,
     /// The body is no FHIR resource.
     pub is_plain_json: bool,
+    /// The page that this one links to will be wanted too, again with this flag: a network may ask for it before.
+    pub looks_ahead: bool,
 }
 
 /// What a request does.

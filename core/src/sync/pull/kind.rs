@@ -3,20 +3,21 @@
 use super::page::{Came, Held, Pages};
 use super::taking::Taking;
 use super::window::Stamps;
-use super::{PAGES, SEARCH, Step};
+use super::{AHEAD, AHEAD_MS, PAGES, SEARCH, Step};
 use crate::access::{Decide, PullCursor};
-use crate::fhir::Reference;
+use crate::fhir::{Instant, Reference};
 use crate::net::{Answer, NetError, Request};
 use crate::seeded::{self, Bug};
 use crate::sync::{Report, SyncError, SyncRun, failed, plan};
+use std::collections::VecDeque;
 
 /// Pages in a row without a record before a pull gives up.
 const MAX_EMPTY_PAGES: u32 = 100;
 
-/// A type's turn, and whose comes then.
+/// A type's turn, and whose come then.
 pub(super) struct Turn<'r> {
     pub(super) step: &'r Step,
-    pub(super) next: Option<&'r Step>,
+    pub(super) rest: &'r [Step],
     pub(super) stamps: &'r Stamps,
 }
 
@@ -29,6 +30,15 @@ pub(super) struct Begun<'s> {
     /// It goes on with a link of an earlier sync.
     is_resumed: bool,
     pages: Pages<'s>,
+    /// When, by our own clock.
+    at: Instant,
+}
+
+impl Begun<'_> {
+    /// Whether its answer has not waited too long for its turn.
+    pub(super) fn is_fresh(&self, now: Instant) -> bool {
+        now.epoch_ms() - self.at.epoch_ms() <= AHEAD_MS
+    }
 }
 
 impl SyncRun<'_> {
@@ -47,7 +57,8 @@ impl SyncRun<'_> {
         // A link goes on with pages of the size it was made for.
         let resumed = cursor.next.clone().filter(|_| page == PAGES[0]);
         let is_resumed = resumed.is_some();
-        let request = resumed.map_or_else(|| first.clone(), Request::follow);
+        let mut request = resumed.map_or_else(|| first.clone(), Request::follow);
+        request.looks_ahead = true;
         let decide = match (state.restored_ms, cursor.newest) {
             (Some(_), _) => plan::on_read,
             (None, None) => plan::on_first,
@@ -59,6 +70,7 @@ impl SyncRun<'_> {
             first,
             is_resumed,
             pages: self.pages(request),
+            at: self.guard.now(),
         })
     }
 
@@ -66,14 +78,14 @@ impl SyncRun<'_> {
         Pages::new(self.server, "a search", request)
     }
 
-    /// Pulls one type; answers with the server's refusal, if the type is not for us. When its last page is there, the next
-    /// type is asked for, in `ahead`.
+    /// Pulls one type; answers with the server's refusal, if the type is not for us. When its last page is there, the
+    /// types after it are asked for, in `ahead`.
     pub(super) async fn pull_type<'s>(
         &'s self,
         turn: &Turn<'_>,
         begun: Begun<'s>,
         older: &mut Vec<Reference>,
-        ahead: &mut Option<Begun<'s>>,
+        ahead: &mut VecDeque<Begun<'s>>,
         report: &mut Report,
     ) -> Result<Option<Answer>, SyncError> {
         let (mut pages, mut is_resumed) = (begun.pages, begun.is_resumed);
@@ -114,11 +126,11 @@ impl SyncRun<'_> {
             if around.kind != SEARCH {
                 return Err(pages.not_fhir("not a searchset"));
             }
-            if let Some(next) = turn.next
-                && around.next.is_none()
-            {
-                // It comes in while the last page of this one is stored.
-                *ahead = Some(self.begin(next, PAGES[0], stamps)?);
+            if around.next.is_none() {
+                // They come in while the last page of this one is stored.
+                for next in turn.rest.iter().take(AHEAD).skip(ahead.len()) {
+                    ahead.push_back(self.begin(next, PAGES[0], stamps)?);
+                }
             }
             taking.page(held, around.next)?;
             // Links that differ and bring nothing could go on for ever.

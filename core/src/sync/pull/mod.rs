@@ -14,10 +14,17 @@ use super::{Capability, Report, SyncError, SyncRun, failed, plan};
 use crate::access::{PullCursor, Pulled};
 use crate::fhir::{Reference, Resource, ResourceType};
 use crate::net::{Answer, NetError};
+use std::collections::VecDeque;
 
 /// Records asked for in one page; fewer where the server's pages of large records are longer than an answer may be. A
 /// page is one transaction, and their length is what the speed depends on most.
 const PAGES: [usize; 3] = [1000, 50, 1];
+
+/// Types that are asked for before their turn. Most have little to tell, and then waiting is all they cost; and while a
+/// server is busy with one answer it has another one ready. Each holds what the network keeps of an unread answer.
+const AHEAD: usize = 4;
+/// An answer that nobody has read for so long, ms, is asked for again: servers do not wait for ever, and it is old.
+const AHEAD_MS: i64 = 10_000;
 
 /// What a search answers with.
 const SEARCH: &str = "searchset";
@@ -95,17 +102,22 @@ impl SyncRun<'_> {
         let stamps = self.stamps(capability)?;
         let mut found = Found::default();
         let mut refused = None;
-        // The type after this one, once that was asked for.
-        let mut ahead: Option<Begun<'_>> = None;
+        // The types after the one at hand, as far as they were asked for.
+        let mut ahead: VecDeque<Begun<'_>> = VecDeque::with_capacity(AHEAD);
         for (at, step) in steps.iter().enumerate() {
             for page in PAGES {
-                let begun = match ahead.take() {
-                    Some(begun) => begun,
-                    None => self.begin(step, page, &stamps)?,
+                // With smaller pages it is another question: those that wait there are the next types' then.
+                let asked = match page == PAGES[0] {
+                    true => ahead.pop_front(),
+                    false => None,
+                };
+                let begun = match asked {
+                    Some(begun) if begun.is_fresh(self.guard.now()) => begun,
+                    _ => self.begin(step, page, &stamps)?,
                 };
                 let turn = Turn {
                     step,
-                    next: steps.get(at + 1),
+                    rest: &steps[at + 1..],
                     stamps: &stamps,
                 };
                 let pulled = self.pull_type(&turn, begun, &mut found.older, &mut ahead, report);

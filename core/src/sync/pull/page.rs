@@ -104,7 +104,9 @@ impl<'s> Pages<'s> {
         if !self.seen.insert(link.to_owned()) {
             return Err(self.not_fhir("its pages go in a circle"));
         }
-        self.next = Some(self.server.send(Request::follow(link)));
+        let mut request = Request::follow(link);
+        request.looks_ahead = true;
+        self.next = Some(self.server.send(request));
         Ok(())
     }
 
