@@ -3,7 +3,11 @@
 //! Every call compares the deadline first, on a clock that runs while the device sleeps; timers and screen-off events
 //! only lock sooner.
 
-use crate::access::{AccessError, Guard, Opening, Role};
+pub mod rows;
+pub mod servers;
+pub mod sync;
+
+use crate::access::{AccessError, Actor, Guard, Opening, Role};
 use crate::clock::Clock;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -97,6 +101,22 @@ impl Session {
             }
             session.guard.clone()
         })
+    }
+
+    /// Who has it. Puts nothing off.
+    ///
+    /// # Errors
+    /// [`Locked`].
+    pub fn actor(&self) -> Result<Actor, Locked> {
+        self.with_open(|session, _| session.guard.actor().clone())
+    }
+
+    /// How long it stays open without a call. Puts nothing off.
+    ///
+    /// # Errors
+    /// [`Locked`].
+    pub fn time_left(&self) -> Result<Duration, Locked> {
+        self.with_open(|session, now| session.deadline.saturating_sub(now))
     }
 
     /// Another program is in front now: less time is left, and calls do not put the end off.

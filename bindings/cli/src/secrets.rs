@@ -115,9 +115,7 @@ pub(crate) fn confirm(code: &RecoveryCode) -> Result<(), Failure> {
         if read.map_err(Failure::file("reading", Path::new("the terminal")))? == 0 {
             break;
         }
-        if RecoveryCode::parse(&typed)
-            .is_ok_and(|typed| typed.to_text().expose() == code.to_text().expose())
-        {
+        if code.is(&typed) {
             return Ok(());
         }
         if left > 0 {

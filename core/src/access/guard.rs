@@ -1,6 +1,7 @@
 //! The guard itself: what it holds, and how it comes to be.
 
 use super::audit::{AuditError, AuditKind, AuditLog, State, Watch};
+use super::changes::Changes;
 use super::keys::actor_of;
 pub(super) use super::note::Digested;
 use super::policy::{self, Action, InForce, VaultAction};
@@ -41,6 +42,8 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     /// Who may do what.
     pub(super) policy: RwLock<Arc<InForce>>,
+    /// What changed, for those who watch.
+    pub(super) changes: Changes,
 }
 
 /// What a lock closes and zeroes.
@@ -55,7 +58,9 @@ pub(super) struct Open {
 impl Shared {
     /// The guards that there are end.
     pub(super) fn next_holder(&self) -> u64 {
-        self.holder.fetch_add(1, Ordering::SeqCst) + 1
+        let next = self.holder.fetch_add(1, Ordering::SeqCst) + 1;
+        self.changes.wake();
+        next
     }
 }
 
@@ -100,6 +105,21 @@ impl Guard {
         }
     }
 
+    /// As [`Guard::create`], in two steps: there is a vault once [`NewVault::finish`] is through, so that a person has all
+    /// the time to write the code down.
+    ///
+    /// # Errors
+    /// [`AccessError`]; then there is no vault.
+    pub fn draft(
+        home: &Path,
+        passphrase: SecretText,
+        cost: Cost,
+        clock: Arc<dyn Clock>,
+    ) -> Result<NewVault, AccessError> {
+        let draft = vault::draft(home, passphrase, cost, build)?;
+        Ok(NewVault { draft, clock })
+    }
+
     /// Opens the vault in `home` with what its owner typed, where no gate has a part in it. For everybody and
     /// everything else: [`Guard::unlock_with`].
     ///
@@ -141,6 +161,7 @@ impl Guard {
             device: OnceLock::new(),
             clock,
             policy: RwLock::new(Arc::new(policy::shipped())),
+            changes: Changes::since(found.revision),
         };
         let guard = Self {
             shared: Arc::new(shared),
@@ -186,6 +207,20 @@ impl Guard {
             actor: Arc::new(actor),
             holder: self.holder,
         }
+    }
+
+    /// A guard over what is shared, for whoever had it in hand then.
+    pub(super) fn handed(shared: Arc<Shared>, actor: Arc<Actor>, holder: u64) -> Self {
+        Self {
+            shared,
+            actor,
+            holder,
+        }
+    }
+
+    /// In whose hands the vault was when this guard was made.
+    pub(super) fn holder(&self) -> u64 {
+        self.holder
     }
 
     /// The guard of whoever has the vault now.
@@ -259,6 +294,7 @@ impl Guard {
             .open
             .write()
             .unwrap_or_else(PoisonError::into_inner) = None;
+        self.shared.changes.wake();
         noted
     }
 
@@ -310,11 +346,14 @@ impl Guard {
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
     ) -> Result<(R, i64), AccessError> {
         let permit = Permit::seeing(self.view(Action::Search));
-        self.with_open(|open| {
+        let written = self.with_open(|open| {
             open.store
                 .write(&permit, durability, body)
                 .map_err(Into::into)
-        })
+        })?;
+        let revision = written.revision;
+        self.shared.changes.note(&written.touched, revision);
+        Ok((written.answer, revision))
     }
 
     /// Page MACs and structure of the store.
@@ -353,6 +392,7 @@ impl Guard {
         };
         if matches!(answer, Err(AccessError::Vault(VaultError::Unclear { .. }))) {
             *whole = None;
+            self.shared.changes.wake();
         }
         answer
     }
@@ -374,6 +414,7 @@ impl Guard {
                 .ok_or(AccessError::Locked)?,
         )?;
         let open = whole.take().ok_or(AccessError::Locked)?;
+        self.shared.changes.wake();
         Ok(open.vault)
     }
 
@@ -405,6 +446,27 @@ impl Guard {
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Guard({}, {})", self.actor.person, self.actor.role)
+    }
+}
+
+/// A vault that nobody has written the recovery code of down yet. Dropping it leaves no vault.
+pub struct NewVault {
+    draft: vault::Draft,
+    clock: Arc<dyn Clock>,
+}
+
+impl NewVault {
+    /// The recovery code, which is stored nowhere: to be shown.
+    pub fn code(&self) -> &RecoveryCode {
+        self.draft.code()
+    }
+
+    /// It was written down: from here on there is a vault, open in its owner's hands.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn finish(self) -> Result<Guard, AccessError> {
+        Guard::over(self.draft.finish()?, self.clock)
     }
 }
 

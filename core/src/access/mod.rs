@@ -11,6 +11,7 @@ mod audit;
 mod authorship;
 mod certificate;
 pub mod change;
+mod changes;
 mod commit;
 mod concerned;
 mod conflicts;
@@ -45,11 +46,12 @@ pub use audit::{
 };
 pub use authorship::ChangeRefused;
 pub use certificate::{BadCertificate, Certificate};
+pub use changes::{Tick, Ticks};
 pub use commit::{Act, Asked, Done, Unfit, Write};
 pub use conflicts::{Conflict, Difference, NotResolved, Resolution, ToDecide, WaitsFor};
 pub use cursor::BadCursor;
 pub use error::AccessError;
-pub use guard::{Guard, LostChanges};
+pub use guard::{Guard, LostChanges, NewVault};
 pub use history::HistoryPage;
 pub use keys::{Opening, PersonSummary};
 pub use policy::{

@@ -125,15 +125,45 @@ impl Guard {
         progress: impl FnMut(u64, u64),
         confirm: impl FnOnce(&RecoveryCode) -> Result<(), E>,
     ) -> Result<Vec<SlotSummary>, E> {
+        let code = self.next_recovery_code(present, absent)?;
+        confirm(&code)?;
+        Ok(self.put_recovery_code(&code, present, absent, progress)?)
+    }
+
+    /// A code that may take the place of the recovery code, by [`Guard::put_recovery_code`]: as
+    /// [`Guard::replace_recovery_code`], in two steps.
+    ///
+    /// # Errors
+    /// As [`Guard::replace_recovery_code`].
+    pub fn next_recovery_code(
+        &self,
+        present: &[Switch],
+        absent: Absent,
+    ) -> Result<RecoveryCode, AccessError> {
         self.must(VaultAction::Keys)?;
         let dropped = self.with_open(|open| Ok(open.vault.dropped_with_recovery(present)?))?;
         refuse_unless(absent, &dropped)?;
-        let code = RecoveryCode::make().map_err(AccessError::from)?;
-        confirm(&code)?;
+        Ok(RecoveryCode::make()?)
+    }
+
+    /// Puts a code that the person has taken down in the place of the old one.
+    ///
+    /// # Errors
+    /// As [`Guard::replace_recovery_code`].
+    pub fn put_recovery_code(
+        &self,
+        code: &RecoveryCode,
+        present: &[Switch],
+        absent: Absent,
+        progress: impl FnMut(u64, u64),
+    ) -> Result<Vec<SlotSummary>, AccessError> {
+        self.must(VaultAction::Keys)?;
+        let dropped = self.with_open(|open| Ok(open.vault.dropped_with_recovery(present)?))?;
+        refuse_unless(absent, &dropped)?;
         let what = format!("recovery code replaced{}", with_others(&dropped));
         self.note(AuditKind::Slots, &what, None, None)?;
         self.exchange(&what, progress, |open| {
-            Ok(open.vault.replace_recovery(&code, present)?)
+            Ok(open.vault.replace_recovery(code, present)?)
         })?;
         Ok(dropped)
     }

@@ -139,7 +139,7 @@ mod tests {
         let permit = Permit::granted();
         let step = || {
             let step = store.write(&permit, Durability::Normal, |tx| tx.reindex_step(2));
-            step.unwrap().0.is_some()
+            step.unwrap().answer.is_some()
         };
         let forget = |tx: &mut Tx<'_>| {
             tx.connection.execute("DELETE FROM compartment", [])?;

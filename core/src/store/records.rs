@@ -329,6 +329,7 @@ impl Tx<'_> {
             self.revision,
         );
         self.connection.prepare_cached(sql)?.execute(values)?;
+        self.touch(resource.kind());
         Ok(())
     }
 
@@ -337,6 +338,7 @@ impl Tx<'_> {
         let Some(old) = self.record_at(rid)? else {
             return Ok(());
         };
+        self.touch(old.name.reference.kind);
         let resource = parsed(&old)?;
         self.index_record(peer, rid, Some((&resource, old.updated.epoch_ms())), None)?;
         self.connection

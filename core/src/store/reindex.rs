@@ -318,7 +318,7 @@ mod tests {
             store
                 .write(&permit, Durability::Normal, |tx| tx.reindex_step(2))
                 .unwrap()
-                .0
+                .answer
         };
         assert_eq!(step(&store), Some(Reindexed { done: 2, total: 5 }));
         drop(store);

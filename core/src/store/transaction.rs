@@ -5,6 +5,7 @@ use super::copy::{self, CopyWay, Target};
 use super::database::{self, Ladder};
 use super::index::Waiting;
 use super::interned::Interned;
+use super::touched::{Touched, Written};
 use super::view::{self, Sets, View};
 use super::{Permit, StoreError};
 use crate::crypto::Key;
@@ -76,6 +77,8 @@ pub(crate) struct Tx<'c> {
     pub(super) interned: &'c RefCell<Interned>,
     /// Index rows that are written when the transaction commits.
     pub(super) waiting: RefCell<Waiting>,
+    /// Types of the records that were changed so far.
+    pub(super) touched: RefCell<Touched>,
     /// The revision that everything written here gets.
     pub(super) revision: i64,
 }
@@ -115,7 +118,7 @@ impl Db {
         view: &View,
         durability: Durability,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
-    ) -> Result<(R, i64), E> {
+    ) -> Result<Written<R>, E> {
         view::forget(&self.sets);
         let result = self.try_write(view, durability, body);
         if result.is_err() {
@@ -131,7 +134,7 @@ impl Db {
         view: &View,
         durability: Durability,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
-    ) -> Result<(R, i64), E> {
+    ) -> Result<Written<R>, E> {
         let level = match durability {
             Durability::Full => "FULL",
             Durability::Normal => "NORMAL",
@@ -162,13 +165,19 @@ impl Db {
             reader,
             interned,
             waiting: RefCell::default(),
+            touched: RefCell::default(),
             revision,
         };
         let answer = body(&mut tx)?;
         tx.flush_index()?;
+        let touched = tx.touched.take();
         drop(tx);
         transaction.commit().map_err(StoreError::from)?;
-        Ok((answer, revision))
+        Ok(Written {
+            answer,
+            revision,
+            touched,
+        })
     }
 }
 
@@ -240,7 +249,7 @@ impl Store {
         permit: &Permit,
         durability: Durability,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
-    ) -> Result<(R, i64), E> {
+    ) -> Result<Written<R>, E> {
         self.writer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,7 @@
 //! Wishes for a visit: each is one packed value, whose form is `care::booking`'s matter.
 
 use super::{Reader, StoreError, Tx};
+use crate::fhir::ResourceType;
 use rusqlite::{OptionalExtension, Row};
 
 /// A stored wish.
@@ -66,6 +67,10 @@ impl Tx<'_> {
                    ON CONFLICT DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms, value = excluded.value";
         let values = (&row.id, row.state, row.at_ms, self.pack(&row.value)?);
         self.connection.prepare_cached(sql)?.execute(values)?;
+        // What was asked for shows among the visits.
+        if let Some(kind) = ResourceType::named("Appointment") {
+            self.touch(kind);
+        }
         Ok(true)
     }
 }
@@ -110,7 +115,7 @@ mod tests {
             store
                 .write(&Permit::granted(), Durability::Full, write)
                 .unwrap()
-                .0
+                .answer
         };
         assert!(set(&row("a", 0, "{\"v\":1}"), None));
         assert!(

@@ -1,19 +1,16 @@
 //! An open vault: the root key and what hangs on it.
 
 use super::error::VaultError;
-use super::files::{self, Layout};
+use super::files::Layout;
 use super::header::{self, DatabaseFile, Header, Member, Unverified};
 use super::lock_file::LockFile;
-use super::passphrase;
-use super::recovery::RecoveryCode;
-use super::slot::{Kdf, Secret, Shape, Slot, SlotId, Unwrapped};
+use super::slot::{Slot, SlotId, Unwrapped};
 use super::tries::{FailedTries, LAST_TRY, Tries};
 use super::unlock::{self, Opener, Switch};
+use crate::crypto::Key;
 use crate::crypto::envelope::{self, NONCE_BYTES};
 use crate::crypto::kdf::{self, Purpose};
-use crate::crypto::passphrase_hash::Cost;
 use crate::crypto::sign::SigningKey;
-use crate::crypto::{Key, SecretText};
 use crate::rng;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,44 +66,6 @@ pub fn exists(home: &Path) -> Result<bool, VaultError> {
     vault
         .try_exists()
         .map_err(VaultError::io("looking into", home))
-}
-
-/// Makes a vault in `home`, opened by `passphrase` and by a recovery code.
-///
-/// `build` makes the database files, and shows the code to the person. The whole is put together beside its place and
-/// becomes the vault by one rename once `build` is through: a kill at any point leaves either no vault or a complete
-/// one, and no vault exists whose code nobody has seen.
-///
-/// # Errors
-/// [`VaultError`], or what `build` answered; then there is no vault.
-pub fn create<E: From<VaultError>>(
-    home: &Path,
-    passphrase: SecretText,
-    cost: Cost,
-    build: impl FnOnce(&Vault, &RecoveryCode) -> Result<(), E>,
-) -> Result<Vault, E> {
-    let layout = Layout::of(home);
-    files::make_private_folder(home)?;
-    let lock = LockFile::take(&layout.lock())?;
-    if layout.wiping().exists() {
-        return Err(VaultError::WipeInterrupted.into());
-    }
-    if exists(home)? {
-        return Err(VaultError::Exists {
-            home: home.to_owned(),
-        }
-        .into());
-    }
-    let code = RecoveryCode::make().map_err(VaultError::from)?;
-    let mut vault = draft(&layout, passphrase, &code, cost, lock)?;
-    build(&vault, &code)?;
-    header::commit(&vault.layout, &vault.header, &vault.mac_key())?;
-    std::fs::rename(&vault.layout.vault, &layout.vault)
-        .map_err(VaultError::io("renaming", &vault.layout.vault))?;
-    files::sync_folder(home)?;
-    vault.tries = Arc::new(Tries::of_open(&layout));
-    vault.layout = layout;
-    Ok(vault)
 }
 
 impl Switching {
@@ -294,7 +253,12 @@ pub(super) fn mac_key_of(root: &Key, vault: &[u8; 16]) -> Key {
 
 impl OpenSlot {
     /// A signing key that is not the one the header names was replaced by a newer one, and signs nothing any more.
-    fn of(header: &Header, slot: &Slot, key: Key, signing_key: Option<SigningKey>) -> Self {
+    pub(super) fn of(
+        header: &Header,
+        slot: &Slot,
+        key: Key,
+        signing_key: Option<SigningKey>,
+    ) -> Self {
         let member = header.member(&slot.person);
         let named = |key: &SigningKey| member.is_some_and(|m| m.public_key == key.public());
         Self {
@@ -304,74 +268,6 @@ impl OpenSlot {
             signing_key: signing_key.filter(named),
         }
     }
-}
-
-/// A vault in the draft folder. What an earlier, killed creation left there was never a vault and is cleared away.
-fn draft(
-    layout: &Layout,
-    passphrase: SecretText,
-    code: &RecoveryCode,
-    cost: Cost,
-    lock: LockFile,
-) -> Result<Vault, VaultError> {
-    let layout = layout.draft();
-    if layout.vault.exists() {
-        std::fs::remove_dir_all(&layout.vault)
-            .map_err(VaultError::io("clearing", &layout.vault))?;
-    }
-    passphrase::check(passphrase.expose())?;
-    let id = rng::make_bytes()?;
-    let root = Key::make_random()?;
-    let signing = SigningKey::make_random()?;
-    let recovery = Secret::Recovery(
-        RecoveryCode::parse(code.to_text().expose()).map_err(|_| VaultError::WrongSecret)?,
-    );
-    let slot = |secret: &Secret, kdf| {
-        let shape = Shape {
-            kind: secret.kind(),
-            kdf,
-            person: String::new(),
-            label: String::new(),
-            evaluate: false,
-        };
-        let mut slot = Slot::draft(&id, shape)?;
-        let key = slot.key(secret)?;
-        slot.wrap_root(&id, &key, &root)?;
-        slot.wrap_signing_key(&id, &key, &signing)?;
-        Ok::<_, VaultError>((slot, key))
-    };
-    let (first, key) = slot(&Secret::Passphrase(passphrase), Kdf::Argon2id(cost))?;
-    let (second, _) = slot(&recovery, Kdf::HkdfSha256)?;
-    let (store, store_key) = make_database(&root, &id, Purpose::WrapDataKey, "store-1.db")?;
-    let (audit, audit_key) = make_database(&root, &id, Purpose::WrapAuditKey, "audit-1.db")?;
-    files::make_private_folder(&layout.vault)?;
-    let header = Header {
-        format: header::format(),
-        vault: id,
-        generation: 1,
-        slots: vec![first, second],
-        members: vec![Member {
-            person: String::new(),
-            role: "owner".into(),
-            public_key: signing.public(),
-            certificate: String::new(),
-        }],
-        authority: None,
-        store,
-        audit,
-        policy: String::new(),
-    };
-    let opened = OpenSlot::of(&header, &header.slots[0], key, Some(signing));
-    Ok(Vault {
-        tries: Arc::new(Tries::of_open(&layout)),
-        layout,
-        header,
-        root,
-        store_key,
-        audit_key,
-        opened,
-        lock,
-    })
 }
 
 /// A database file with a new key and salt.

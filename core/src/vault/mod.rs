@@ -5,6 +5,7 @@
 //! every key change: whatever a kill leaves behind, the header names one complete set of files and keys.
 
 mod certify;
+mod create;
 mod enroll;
 mod error;
 mod files;
@@ -23,14 +24,15 @@ mod unlock;
 mod wipe;
 
 pub use certify::{Certification, REMOVED};
+pub use create::{Draft, create, draft};
 pub use enroll::{NewSecret, NewSlot, Plan, Ready};
 pub use error::VaultError;
 #[cfg(test)]
 pub(crate) use files::step::watched;
 pub use gate::{Gate, GateError, GateFuture, GatePolicy};
 pub use header::Member;
-pub use keys::{DatabaseKey, Switching, Vault, create, exists};
-pub use passphrase::{FLOOR_CHARACTERS, WeakPassphrase};
+pub use keys::{DatabaseKey, Switching, Vault, exists};
+pub use passphrase::{FLOOR_CHARACTERS, WeakPassphrase, judge};
 pub use pin::{FLOOR_DIGITS, WeakPin};
 pub use recovery::{InvalidRecoveryCode, RecoveryCode};
 pub use rotate::NewStore;

@@ -19,6 +19,13 @@ pub enum WeakPassphrase {
 }
 
 /// Whether `passphrase` may open a new slot. Without the feature `passphrase-strength` only length counts.
+///
+/// # Errors
+/// [`WeakPassphrase`].
+pub fn judge(passphrase: &str) -> Result<(), WeakPassphrase> {
+    check(passphrase)
+}
+
 pub(super) fn check(passphrase: &str) -> Result<(), WeakPassphrase> {
     if passphrase.chars().count() < FLOOR_CHARACTERS {
         return Err(WeakPassphrase::TooShort);

@@ -7,6 +7,7 @@ use crate::crypto::SecretText;
 use crate::rng::{self, NoRandomness};
 use sha2::{Digest, Sha256};
 use std::fmt;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -96,6 +97,11 @@ impl RecoveryCode {
         SecretText::new(text)
     }
 
+    /// Whether `typed` is this code. What is no code at all is not.
+    pub fn is(&self, typed: &str) -> bool {
+        Self::parse(typed).is_ok_and(|typed| bool::from(typed.0.ct_eq(&*self.0)))
+    }
+
     /// The 128 bits.
     pub(super) fn bits(&self) -> &[u8; 16] {
         &self.0
@@ -130,6 +136,8 @@ mod tests {
             prop_assert_eq!(*RecoveryCode::parse(text.expose()).unwrap().0, bits);
             let sloppy = text.expose().to_lowercase().replace('-', " ").replace('0', "o").replace('1', "l");
             prop_assert_eq!(*RecoveryCode::parse(&sloppy).unwrap().0, bits);
+            prop_assert!(code.is(&sloppy));
+            prop_assert!(!code.is("") && !code.is(&sloppy[1..]));
         }
     }
 

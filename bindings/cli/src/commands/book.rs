@@ -4,15 +4,13 @@ use super::{table, with_session};
 use crate::args::{Book, Global, Slots, Times};
 use crate::failure::Failure;
 use crate::output::{count, line, result, say};
-use pocketchart_core::access::{Guard, PeerId};
+use pocketchart_core::access::Guard;
 use pocketchart_core::care::booking::{
-    Asked, BookingReport, BookingRun, Days, Note, Preferences, Shown, SlotView, TimeOfDay, Wait,
-    Window, Wish, Zone,
+    Asked, BadWanted, BookingReport, Note, Preferences, Shown, SlotView, Wait, Wanted, Window,
+    Wish, Zone,
 };
+use pocketchart_core::fhir::Instant;
 use pocketchart_core::fhir::search::Query;
-use pocketchart_core::fhir::{Instant, Reference};
-use pocketchart_core::net::Server;
-use pocketchart_core::sync::SyncError;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::process::ExitCode;
@@ -112,26 +110,6 @@ pub(crate) fn book(global: &Global, args: &Book) -> Result<ExitCode, Failure> {
         say(global, &words, &visit_object(&shown, &zone));
         Ok(ExitCode::SUCCESS)
     })
-}
-
-/// One round with a server, for `sync`. What is wrong with one visit keeps no record from being synced.
-pub(crate) async fn round(
-    guard: &Guard,
-    server: &Server,
-    peer: PeerId,
-) -> Result<BookingReport, SyncError> {
-    let run = BookingRun {
-        guard,
-        server,
-        peer,
-    };
-    match run.run().await {
-        Err(error @ SyncError::Server { .. }) => {
-            eprintln!("pocketchart: a visit could not be asked for: {error}");
-            Ok(BookingReport::default())
-        }
-        other => other,
-    }
 }
 
 /// What rounds did, as a sync tells it: words, nothing where there is nothing to tell.
@@ -246,48 +224,28 @@ fn join(global: &Global, guard: &Guard, zone: &Zone, id: &str) -> Result<ExitCod
 }
 
 fn preferences(times: &Times, zone: &Zone) -> Result<Preferences, Failure> {
-    let usage = |text: String| Failure::Usage(text);
-    let moment = |name: &str, text: &Option<String>| {
-        let text = text.as_deref();
-        let read = text.map(|text| zone.moment(text)).transpose();
-        let read = read.map_err(|_| {
-            usage(format!(
-                "{name}: expected a day or a time, such as 2026-11-24 or 2026-11-24T09:30"
-            ))
-        })?;
-        Ok::<_, Failure>(read.map(Instant::epoch_ms))
-    };
-    let mut practitioners = Vec::new();
-    for one in &times.practitioner {
-        let whole = if one.contains('/') {
-            one.clone()
-        } else {
-            format!("Practitioner/{one}")
-        };
-        let name =
-            Reference::parse(&whole).map_err(|error| usage(format!("--practitioner: {error}")))?;
-        practitioners.push(name.to_string());
-    }
-    let time_of_day = times.at.as_deref().map(|text| {
-        let what = "--at: expected morning, afternoon, evening, or as in 08:30-12:00";
-        TimeOfDay::parse(text).ok_or_else(|| usage(what.into()))
-    });
-    let days = times.days.as_deref().map(|text| {
-        Days::parse(text).ok_or_else(|| usage("--days: expected days as in mon,wed".into()))
-    });
-    Ok(Preferences {
-        practitioners,
+    let wanted = Wanted {
+        practitioners: times.practitioner.clone(),
         service_type: times.service.clone(),
         is_virtual: match (times.r#virtual, times.in_person) {
             (true, _) => Some(true),
             (_, true) => Some(false),
             _ => None,
         },
-        from_ms: moment("--from", &times.from)?,
-        until_ms: moment("--to", &times.to)?,
-        time_of_day: time_of_day.transpose()?,
-        days: days.transpose()?,
-        zone: zone.name().to_owned(),
+        from: times.from.clone(),
+        until: times.to.clone(),
+        time_of_day: times.at.clone(),
+        days: times.days.clone(),
+    };
+    wanted.read(zone).map_err(|bad| {
+        let option = match bad {
+            BadWanted::Practitioner => "--practitioner",
+            BadWanted::From => "--from",
+            BadWanted::Until => "--to",
+            BadWanted::TimeOfDay => "--at",
+            BadWanted::Days => "--days",
+        };
+        Failure::Usage(format!("{option}: {bad}"))
     })
 }
 

@@ -93,13 +93,12 @@ fn add(
 
 /// A role that no rule is for would let a person in and show them nothing.
 fn must_be_known(guard: &Guard, role: &Role) -> Result<(), Failure> {
-    let Some(policy) = guard.policy() else {
-        return Ok(());
-    };
-    if policy.roles.contains_key(role.name()) {
+    if guard.knows_role(role) {
         return Ok(());
     }
-    let roles: Vec<&str> = policy.roles.keys().map(String::as_str).collect();
+    let policy = guard.policy();
+    let roles = policy.iter().flat_map(|policy| policy.roles.keys());
+    let roles: Vec<&str> = roles.map(String::as_str).collect();
     Err(Failure::Usage(format!(
         "no role {role} in this policy; there are {}",
         roles.join(", ")

@@ -4,13 +4,12 @@ use super::{table, with_session};
 use crate::args::{Global, Search};
 use crate::failure::Failure;
 use crate::output::{count, grouped, line, result};
-use pocketchart_core::access::{AccessError, Guard, Page, Record, StoreError};
-use pocketchart_core::fhir::search::{Condition, Criterion, MAX_COUNT, Operand, Query, Target};
+use pocketchart_core::access::{AccessError, Page, Record, StoreError};
+use pocketchart_core::fhir::search::{MAX_COUNT, Query};
 use pocketchart_core::fhir::summary::{RecordSummary, day};
-use pocketchart_core::fhir::{Reference, ResourceType};
 use pocketchart_core::session::Session;
+use pocketchart_core::session::rows::Medicines;
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -160,52 +159,6 @@ fn tell(global: &Global, search: &Search, shown: u64, total: Option<u64>, next: 
 /// A row as an object.
 pub(super) fn object(name: &str, row: &RecordSummary) -> Value {
     json!({ "name": name, "what": row.what, "when": row.when, "value": row.value, "state": row.state })
-}
-
-/// The words for medicines that records only refer to.
-pub(super) struct Medicines(HashMap<String, String>);
-
-impl Medicines {
-    /// Looks up in one search what `records` refer to.
-    pub(super) fn of<'a>(
-        guard: &Guard,
-        records: impl Iterator<Item = &'a Record>,
-    ) -> Result<Self, Failure> {
-        let mut ids: Vec<Operand> = Vec::new();
-        for record in records.filter(|r| r.name.reference.kind.name().starts_with("Medication")) {
-            let resource: Value = serde_json::from_str(&record.text).unwrap_or_default();
-            let target = &resource["medicationReference"]["reference"];
-            let target = target.as_str().and_then(|text| Reference::parse(text).ok());
-            let id = target.map(|target| Operand::Id(target.id));
-            ids.extend(id.filter(|id| !ids.contains(id)));
-        }
-        let mut words = HashMap::new();
-        let kind = ResourceType::named("Medication").filter(|_| !ids.is_empty());
-        if let Some(kind) = kind {
-            let query = Query {
-                criteria: vec![Criterion {
-                    target: Target::Id,
-                    condition: Condition::Any(ids),
-                }],
-                count: MAX_COUNT,
-                ..Query::all(kind)
-            };
-            for found in guard.search(&query)?.records {
-                let name = found.name.reference.to_string();
-                words.insert(name, RecordSummary::of_text(&found.text).what);
-            }
-        }
-        Ok(Self(words))
-    }
-
-    pub(super) fn row(&self, record: &Record) -> RecordSummary {
-        let resource = serde_json::from_str(&record.text).unwrap_or_default();
-        self.row_of(&resource)
-    }
-
-    pub(super) fn row_of(&self, resource: &Value) -> RecordSummary {
-        RecordSummary::of(resource, &|name| self.0.get(name).cloned())
-    }
 }
 
 /// What is wrong with the search itself is the caller's to mend.

@@ -4,11 +4,12 @@ use super::{book, runtime, with_session};
 use crate::args::{Global, Sync};
 use crate::failure::Failure;
 use crate::output::{SyncProgress, count, say};
-use pocketchart_core::access::{EditState, Guard, PeerId, PeerSettings, Waiting};
-use pocketchart_core::care::booking::BookingReport;
+use pocketchart_core::access::{EditState, Guard, PeerSettings, Waiting};
 use pocketchart_core::fhir::ResourceId;
-use pocketchart_core::net::Server;
-use pocketchart_core::sync::{Report, SyncError, SyncRun, probe};
+use pocketchart_core::net::NetError;
+use pocketchart_core::session::servers::{self, KnownServer, Named};
+use pocketchart_core::session::sync::{self, Synced};
+use pocketchart_core::sync::SyncError;
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,14 +28,14 @@ pub(crate) fn run(global: &Global, args: &Sync) -> Result<ExitCode, Failure> {
         let mut skipped = 0;
         match &args.url {
             Some(url) => {
-                let (peer, known) = named(&runtime, &guard, url, args)?;
-                let synced = runtime.block_on(peer.sync(global, &guard));
+                let Named { server, before } = named(&runtime, &guard, url, args)?;
+                let synced = runtime.block_on(with(global, &guard, &server));
                 if matches!(&synced, Err(SyncError::Unauthorized)) {
-                    restore(&guard, &peer, known)?;
+                    servers::restore(&guard, &server.url, before)?;
                 }
-                let synced = synced.map_err(peer.failed())?;
+                let synced = synced.map_err(failed(&server.url))?;
                 skipped += synced.for_a_person();
-                peer.tell(global, &synced);
+                tell(global, &server, &synced);
                 super::tidy(&guard)?;
             }
             None => {
@@ -42,15 +43,15 @@ pub(crate) fn run(global: &Global, args: &Sync) -> Result<ExitCode, Failure> {
                 let several = servers.len() > 1;
                 // One that fails does not keep the others waiting.
                 let mut failure = None;
-                for peer in servers {
-                    match runtime.block_on(peer.sync(global, &guard)) {
+                for server in servers {
+                    match runtime.block_on(with(global, &guard, &server)) {
                         Ok(synced) => {
                             skipped += synced.for_a_person();
-                            peer.tell(global, &synced);
+                            tell(global, &server, &synced);
                             super::tidy(&guard)?;
                         }
                         Err(error) => {
-                            let error = peer.failed()(error);
+                            let error = failed(&server.url)(error);
                             if several {
                                 eprintln!("pocketchart: {error}");
                             }
@@ -67,37 +68,14 @@ pub(crate) fn run(global: &Global, args: &Sync) -> Result<ExitCode, Failure> {
     })
 }
 
-/// What a sync did.
-pub(super) struct Synced {
-    pub(super) records: Report,
-    pub(super) visits: BookingReport,
-}
-
-impl Synced {
-    /// Records that could not be taken, and visits that a person has to look at.
-    fn for_a_person(&self) -> u64 {
-        self.records.skipped + u64::from(self.visits.needs_a_person())
-    }
-}
-
-/// A server that is known here.
-pub(super) struct Peer {
-    pub(super) id: PeerId,
-    pub(super) url: String,
-    settings: PeerSettings,
-}
-
 /// All servers that are known here; none is an error.
-pub(super) fn all(guard: &Guard) -> Result<Vec<Peer>, Failure> {
-    let known = guard.peers()?;
+pub(super) fn all(guard: &Guard) -> Result<Vec<KnownServer>, Failure> {
+    let known = servers::all(guard)?;
     if known.is_empty() {
         let text = "no server is known yet: join a hub with `pocketchart join CODE`, or name a server, as in `pocketchart sync https://...`";
         return Err(Failure::Usage(text.into()));
     }
-    let known = known.into_iter();
-    Ok(known
-        .map(|(id, url, settings)| Peer { id, url, settings })
-        .collect())
+    Ok(known)
 }
 
 /// No further sync alone sends it: somebody has to decide, or to approve its author at the hub.
@@ -142,93 +120,67 @@ pub(super) fn named(
     guard: &Guard,
     url: &str,
     args: &Sync,
-) -> Result<(Peer, Option<PeerSettings>), Failure> {
-    let url = Server::new(url, None, None)?.url().to_owned();
-    let known = guard
-        .peers()?
-        .into_iter()
-        .find(|(_, known, _)| *known == url)
-        .map(|(_, _, settings)| settings);
-    let mut settings = known.clone().unwrap_or_default();
-    if let Some(file) = &args.ca_file {
-        settings.ca_pem = Some(read(file)?);
-    }
-    if let Some(file) = &args.token_file {
-        let token = read(file)?.trim().to_owned();
-        if token.is_empty() {
-            return Err(Failure::Usage(format!(
-                "--token-file: {} is empty",
-                file.display()
-            )));
-        }
-        settings.token = Some(token);
-    }
-    if let Some(id) = &args.patient {
-        let id = ResourceId::new(id).map_err(|e| Failure::Usage(format!("--patient: {e}")))?;
-        settings.patient = Some(id.to_string());
-    }
-    let server = Server::new(&url, settings.ca_pem.as_deref(), settings.token.as_deref())?;
-    // One that was met before may be away just now.
-    if known.as_ref() != Some(&settings) {
-        let asked = runtime.block_on(probe(&server));
-        asked.map_err(|error| Failure::SyncWith {
-            url: url.clone(),
-            error,
-        })?;
-    }
-    let id = guard.remember_peer(&url, &settings)?;
-    Ok((Peer { id, url, settings }, known))
+) -> Result<Named, Failure> {
+    let ca = args.ca_file.as_deref().map(read).transpose()?;
+    let token = args.token_file.as_deref().map(token_in).transpose()?;
+    let patient = args.patient.as_deref().map(ResourceId::new).transpose();
+    let patient = patient.map_err(|e| Failure::Usage(format!("--patient: {e}")))?;
+    let change = |settings: &mut PeerSettings| {
+        settings.ca_pem = ca.or(settings.ca_pem.take());
+        settings.token = token.or(settings.token.take());
+        let patient = patient.map(|id| id.to_string());
+        settings.patient = patient.or(settings.patient.take());
+    };
+    let named = runtime.block_on(servers::name(guard, url, change));
+    named.map_err(|error| match error {
+        SyncError::Access(error) => error.into(),
+        // What was typed or lies in a file, rather than what the server is like.
+        SyncError::Net(
+            error @ (NetError::BadUrl
+            | NetError::Insecure
+            | NetError::BadCertificate
+            | NetError::BadToken),
+        ) => error.into(),
+        error => failed(url)(error),
+    })
 }
 
-/// What was known of a server comes back when it does not take the new token.
-pub(super) fn restore(
+fn token_in(file: &Path) -> Result<String, Failure> {
+    let token = read(file)?.trim().to_owned();
+    if token.is_empty() {
+        return Err(Failure::Usage(format!(
+            "--token-file: {} is empty",
+            file.display()
+        )));
+    }
+    Ok(token)
+}
+
+/// One sync, with its progress on the screen.
+pub(super) async fn with(
+    global: &Global,
     guard: &Guard,
-    peer: &Peer,
-    known: Option<PeerSettings>,
-) -> Result<(), Failure> {
-    if let Some(known) = known {
-        guard.remember_peer(&peer.url, &known)?;
+    server: &KnownServer,
+) -> Result<Synced, SyncError> {
+    let bars = SyncProgress::new(global);
+    let synced = sync::with(guard, server, &|progress| bars.show(progress)).await?;
+    if let Some(error) = &synced.visits_failed {
+        eprintln!("pocketchart: a visit could not be asked for: {error}");
     }
-    Ok(())
+    Ok(synced)
 }
 
-impl Peer {
-    /// One sync. Visits first: others may want the same times. Those of patients whom only the sync brings go behind it.
-    pub(super) async fn sync(&self, global: &Global, guard: &Guard) -> Result<Synced, SyncError> {
-        let (ca, token) = (&self.settings.ca_pem, &self.settings.token);
-        let server = Server::new(&self.url, ca.as_deref(), token.as_deref())?;
-        let bars = SyncProgress::new(global);
-        let show = |progress| bars.show(progress);
-        let run = SyncRun {
-            guard,
-            server: &server,
-            peer: self.id,
-            patient: self.settings.patient.as_deref(),
-            progress: &show,
-        };
-        let mut visits = book::round(guard, &server, self.id).await?;
-        let records = run.run().await?;
-        if visits.waiting > 0 {
-            visits = visits.then(book::round(guard, &server, self.id).await?);
-        }
-        Ok(Synced { records, visits })
-    }
-
-    /// Says where it failed.
-    pub(super) fn failed(&self) -> impl Fn(SyncError) -> Failure {
-        |error| Failure::SyncWith {
-            url: self.url.clone(),
-            error,
-        }
-    }
-
-    /// Says what a sync did.
-    pub(super) fn tell(&self, global: &Global, synced: &Synced) {
-        tell(global, &self.url, &synced.records, &synced.visits);
+/// Says where it failed.
+pub(super) fn failed(url: &str) -> impl Fn(SyncError) -> Failure {
+    |error| Failure::SyncWith {
+        url: url.to_owned(),
+        error,
     }
 }
 
-fn tell(global: &Global, url: &str, report: &Report, visits: &BookingReport) {
+/// Says what a sync did.
+pub(super) fn tell(global: &Global, server: &KnownServer, synced: &Synced) {
+    let (url, report, visits) = (&server.url, &synced.records, &synced.visits);
     let object = json!({
         "server": url,
         "sent": report.sent,

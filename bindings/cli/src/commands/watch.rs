@@ -4,13 +4,15 @@
 //! change shows in the files, which are looked at each second.
 
 use super::stop::Stop;
-use super::sync::{Peer, Synced, all, named, restore};
+use super::sync::{all, failed, named, tell, with};
 use super::{Opener, ready, runtime, tidy};
 use crate::args::{Global, Sync};
 use crate::failure::Failure;
 use crate::output::line;
 use pocketchart_core::access::{AccessError, Guard, PeerId, PeerSettings};
 use pocketchart_core::rng;
+use pocketchart_core::session::servers::{KnownServer, Named, restore};
+use pocketchart_core::session::sync::Synced;
 use pocketchart_core::sync::{Pace, SyncError, Went};
 use pocketchart_core::vault::VaultError;
 use serde_json::json;
@@ -89,9 +91,9 @@ impl Watch<'_> {
 
     fn prepare(&mut self, guard: &Guard, args: &Sync) -> Result<(), Failure> {
         if let Some(url) = &args.url {
-            let (peer, known) = named(&self.runtime, guard, url, args)?;
-            self.only = Some(peer.url);
-            self.before = known;
+            let Named { server, before } = named(&self.runtime, guard, url, args)?;
+            self.only = Some(server.url);
+            self.before = before;
         }
         Ok(())
     }
@@ -99,7 +101,7 @@ impl Watch<'_> {
     /// Syncs with each server whose time has come. `None`: told to stop.
     fn round(&mut self, guard: &Guard) -> Result<Option<()>, Failure> {
         let servers = all(guard)?;
-        let is_meant = |peer: &&Peer| self.only.as_ref().is_none_or(|url| *url == peer.url);
+        let is_meant = |peer: &&KnownServer| self.only.as_ref().is_none_or(|url| *url == peer.url);
         for peer in servers.iter().filter(is_meant) {
             let mut pace = match self.paces.get(&peer.id) {
                 Some(pace) => *pace,
@@ -109,14 +111,14 @@ impl Watch<'_> {
             if !pace.wait(self.now()).is_zero() {
                 continue;
             }
-            let sync = self.stop.or(peer.sync(self.global, guard));
+            let sync = self.stop.or(with(self.global, guard, peer));
             let Some(synced) = self.runtime.block_on(sync) else {
                 return Ok(None);
             };
             match synced {
                 Ok(synced) => {
                     if self.global.json || pace.failures() > 0 || is_news(&synced) {
-                        peer.tell(self.global, &synced);
+                        tell(self.global, peer, &synced);
                     }
                     if synced.records.received > 0 {
                         tidy(guard)?;
@@ -125,15 +127,15 @@ impl Watch<'_> {
                     pace.went(Went::Well, self.now(), chance());
                 }
                 // The vault itself: no waiting helps.
-                Err(error @ SyncError::Access(_)) => return Err(peer.failed()(error)),
+                Err(error @ SyncError::Access(_)) => return Err(failed(&peer.url)(error)),
                 Err(error @ SyncError::Unauthorized) if self.before.is_some() => {
-                    restore(guard, peer, self.before.take())?;
-                    return Err(peer.failed()(error));
+                    restore(guard, &peer.url, self.before.take())?;
+                    return Err(failed(&peer.url)(error));
                 }
                 Err(error) => {
                     let retry_after = error.retry_after();
                     pace.went(Went::Badly { retry_after }, self.now(), chance());
-                    self.tell_failure(&peer.failed()(error), pace.wait(self.now()));
+                    self.tell_failure(&failed(&peer.url)(error), pace.wait(self.now()));
                 }
             }
             self.paces.insert(peer.id, pace);
@@ -142,7 +144,7 @@ impl Watch<'_> {
     }
 
     /// At once, unless the server wanted to be left alone when it was last met.
-    fn first(&self, guard: &Guard, peer: &Peer) -> Result<Pace, Failure> {
+    fn first(&self, guard: &Guard, peer: &KnownServer) -> Result<Pace, Failure> {
         let mut pace = Pace::new(self.interval);
         if let Some(until) = guard.peer_state(peer.id)?.not_before_ms {
             let ms = until.saturating_sub(guard.now().epoch_ms());

@@ -45,6 +45,14 @@ impl Guard {
         self.in_force().policy().cloned()
     }
 
+    /// Whether the policy in force has rules for this role. One that it does not know lets a person in and shows them
+    /// nothing.
+    pub fn knows_role(&self, role: &Role) -> bool {
+        let in_force = self.in_force();
+        let policy = in_force.policy();
+        policy.is_none_or(|policy| policy.roles.contains_key(role.name()))
+    }
+
     /// What this person may see where `action` is done.
     pub(in crate::access) fn view(&self, action: Action) -> View {
         self.in_force().view(&self.actor, action)

@@ -110,6 +110,7 @@ impl Guard {
     pub(super) fn judge_by(&self, in_force: InForce) {
         let policy = self.shared.policy.write();
         *policy.unwrap_or_else(PoisonError::into_inner) = Arc::new(in_force);
+        self.shared.changes.note_all();
     }
 
     pub(super) fn installed(&self) -> Result<Option<Installed>, AccessError> {

@@ -15,6 +15,7 @@ mod seen;
 mod slot;
 mod texts;
 mod time;
+mod wanted;
 mod wish;
 
 pub use acts::Unfit;
@@ -25,4 +26,5 @@ pub use rank::{MAX_OFFERS, ranked};
 pub use run::{BookingReport, BookingRun};
 pub use slot::{Practice, SlotView, VirtualVisit};
 pub use time::{JOIN_EARLY, UnknownZone, Window, Zone};
+pub use wanted::{BadWanted, Wanted};
 pub use wish::{Booking, Days, Note, Preferences, State, TimeOfDay, Wait, Wish};

@@ -258,7 +258,7 @@ fn store_step(store: &Store) -> bool {
             tx.reindex_step(50)
         })
         .unwrap()
-        .0
+        .answer
         .is_some()
 }
 

@@ -196,6 +196,7 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(sql)?
             .execute([undecided.rid])?;
+        self.touch(undecided.name.reference.kind);
         self.reopen_group(undecided.rid)
     }
 }

@@ -35,6 +35,7 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(sql)?
             .execute((rid, state, codes))?;
+        self.touch(name.reference.kind);
         if is_tried {
             self.write_over_refused(name, rid, sent_seq)?;
         }
@@ -80,6 +81,9 @@ impl Tx<'_> {
 
     /// What was refused with this record, since they must go together, is tried again with it.
     pub(super) fn reopen_group(&self, rid: i64) -> Result<(), StoreError> {
+        let touched = "SELECT DISTINCT type FROM rkey JOIN outbox USING (rid) WHERE together IN
+                   (SELECT together FROM outbox WHERE rid = ?1 AND together IS NOT NULL)";
+        self.touch_rows(touched, rid)?;
         let sql = "UPDATE edit SET state = 0, refusal = NULL WHERE state = 2 AND rid IN
                    (SELECT rid FROM outbox WHERE together IN
                    (SELECT together FROM outbox WHERE rid = ?1 AND together IS NOT NULL))";
@@ -89,6 +93,8 @@ impl Tx<'_> {
 
     /// What was refused with just these codes is sent again: the rules have changed since.
     pub(crate) fn send_refused_again(&self, codes: &str) -> Result<(), StoreError> {
+        let touched = "SELECT DISTINCT type FROM rkey JOIN edit USING (rid) WHERE state = ?1";
+        self.touch_rows(touched, 2)?;
         let sql = "UPDATE edit SET state = 0, refusal = NULL WHERE state = 2
                    AND (refusal = ?1 OR substr(refusal, 1, length(?1) + 1) = ?1 || char(10))";
         self.connection.prepare_cached(sql)?.execute([codes])?;
@@ -103,6 +109,7 @@ impl Tx<'_> {
         let sql = "UPDATE edit SET sent_kind = NULL, sent = NULL, sent_seq = NULL, state = 0, refusal = ?2
                    WHERE rid = ?1";
         self.connection.prepare_cached(sql)?.execute((rid, codes))?;
+        self.touch(name.reference.kind);
         Ok(())
     }
 }

@@ -147,7 +147,7 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(sql)?
             .execute((rid, deleted, packed, version))?;
-        Ok(())
+        self.touch_row(rid)
     }
 
     pub(super) fn drop_edit(&self, rid: i64) -> Result<(), StoreError> {
@@ -157,7 +157,7 @@ impl Tx<'_> {
         ] {
             self.connection.prepare_cached(sql)?.execute([rid])?;
         }
-        Ok(())
+        self.touch_row(rid)
     }
 
     /// The change starts from another version of the server's from now on; what is under way, or waits for a decision, is
@@ -173,7 +173,7 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(sql)?
             .execute((rid, self.packed(base)?, version))?;
-        Ok(())
+        self.touch_row(rid)
     }
 
     /// What people see of a changed record, from now on.

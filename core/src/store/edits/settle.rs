@@ -126,6 +126,7 @@ impl Tx<'_> {
             return Ok(false);
         }
         self.set_theirs(rid, theirs)?;
+        self.touch(name.reference.kind);
         let is_merged = self.show_merged(name, rid)?;
         if !is_merged {
             self.turn_into_conflict(name.peer.0, rid)?;
@@ -167,7 +168,7 @@ impl Tx<'_> {
             "UPDATE edit SET state = 1, sent_kind = NULL, sent = NULL, sent_seq = NULL, mine = NULL
                    WHERE rid = ?1";
         self.connection.prepare_cached(sql)?.execute([rid])?;
-        Ok(())
+        self.touch_row(rid)
     }
 
     /// Removes what the answer covers from the outbox; whether something newer waits.

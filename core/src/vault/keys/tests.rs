@@ -1,8 +1,12 @@
 //! What opens, what does not, and what a header may look like.
 
+use super::super::create::create;
+use super::super::recovery::RecoveryCode;
+use super::super::slot::{Kdf, Secret};
 use super::super::unlock::unlock;
 use super::*;
-use crate::crypto::passphrase_hash::LOWEST_COST;
+use crate::crypto::SecretText;
+use crate::crypto::passphrase_hash::{Cost, LOWEST_COST};
 
 const GOOD: &str = "plum orbit lantern 42";
 

@@ -1,12 +1,13 @@
 //! What a chart holds, read in a few bounded searches.
 
-use super::super::search::{Medicines, object};
+use super::super::search::object;
 use super::query;
 use super::results::{Pressure, Test, group, pressures};
 use crate::failure::Failure;
 use pocketchart_core::access::{Guard, Page, Record};
 use pocketchart_core::fhir::search::MAX_COUNT;
 use pocketchart_core::fhir::summary::{RecordSummary, day};
+use pocketchart_core::session::rows::Medicines;
 use serde_json::{Value, json};
 
 /// Active problems, medicines and allergies read.
