@@ -7,7 +7,7 @@ pub mod rows;
 pub mod servers;
 pub mod sync;
 
-use crate::access::{AccessError, Actor, Guard, Opening, Role};
+use crate::access::{AccessError, Actor, Guard, Opening, Role, Ticks};
 use crate::clock::Clock;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -109,6 +109,15 @@ impl Session {
     /// [`Locked`].
     pub fn actor(&self) -> Result<Actor, Locked> {
         self.with_open(|session, _| session.guard.actor().clone())
+    }
+
+    /// Tells of the session's end, and of changes. Puts nothing off.
+    ///
+    /// # Errors
+    /// [`AccessError::Locked`].
+    pub fn observe(&self) -> Result<Ticks, AccessError> {
+        let guard = self.with_open(|session, _| session.guard.clone())?;
+        guard.observe(&[])
     }
 
     /// How long it stays open without a call. Puts nothing off.

@@ -130,6 +130,16 @@ impl Ticks {
         }
     }
 
+    /// Waits until it is over, whatever changes meanwhile.
+    pub async fn ended(&mut self) {
+        loop {
+            self.news.borrow_and_update();
+            if self.look().is_none() || self.news.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// What is to be told now; `None`: nothing, or it is over.
     pub fn take(&mut self) -> Option<Tick> {
         let (tick, number) = self.look()??;

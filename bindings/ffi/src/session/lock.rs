@@ -8,6 +8,8 @@ use std::time::Duration;
 /// How long the timer sleeps at most. Its clock stands still while the device sleeps, so it looks at the other one now and
 /// then. Each call looks first, whatever the timer does.
 const LOOK: Duration = Duration::from_secs(10);
+/// How long a change of hands may take, until it is looked at again.
+const BETWEEN: Duration = Duration::from_millis(20);
 /// Behind the deadline, so that one look is enough.
 const BEHIND: Duration = Duration::from_millis(5);
 
@@ -42,6 +44,22 @@ impl Session {
                 Err(_) => LockState::Locked,
             })
         })
+    }
+
+    /// Waits until it is locked, by whomever and for whatever reason. Puts no lock off, and can be dropped.
+    ///
+    /// # Errors
+    /// None; every export can fail.
+    pub async fn until_locked(&self) -> Result<(), PocketchartError> {
+        loop {
+            match runtime::here(|| Ok(self.inner.core.observe()?)) {
+                // Over, too, when it changes hands: then it is looked at again.
+                Ok(mut ticks) => ticks.ended().await,
+                Err(_) if self.lock_state()? == LockState::Locked => return Ok(()),
+                // Between two hands.
+                Err(_) => runtime::sleep(BETWEEN).await?,
+            }
+        }
     }
 
     /// Locks now: running reads are stopped, running writes end, the files are closed and the keys zeroed. Twice is no

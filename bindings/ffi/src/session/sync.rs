@@ -151,11 +151,13 @@ impl Session {
         runtime::detached(async move {
             let mut paused = inner.paused.subscribe();
             let began = *paused.borrow_and_update();
+            let goes_on =
+                || !matches!(cancel.is_cancelled(), Ok(true)) && *inner.paused.borrow() == began;
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => Err(PocketchartError::Cancelled),
                 _ = paused.wait_for(|runs| *runs != began) => Err(PocketchartError::Cancelled),
-                report = run(&inner, server, listener) => report,
+                report = run(&inner, server, listener, &goes_on) => report,
             }
         })
         .await
@@ -166,6 +168,7 @@ async fn run(
     inner: &Inner,
     url: Option<String>,
     listener: Option<Arc<dyn SyncListener>>,
+    goes_on: &(dyn Fn() -> bool + Sync),
 ) -> Result<SyncReport, PocketchartError> {
     let guard = inner.core.guard()?;
     let mut known = servers::all(&guard)?;
@@ -186,7 +189,7 @@ async fn run(
             Ok(synced) => {
                 done.push(report(server, synced));
                 // Packs what came in tighter; it can stop anywhere.
-                guard.repack(|| true)?;
+                guard.repack(goes_on)?;
             }
             Err(error) => {
                 let error = PocketchartError::from(error);

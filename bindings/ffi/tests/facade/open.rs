@@ -327,6 +327,29 @@ fn it_locks_though_nobody_calls() {
 }
 
 #[test]
+fn whoever_waits_for_the_lock_hears_of_it() {
+    let place = Place::new();
+    let (session, _) = place.created();
+    let quiet = Duration::from_millis(200);
+    assert!(wait_for(session.until_locked(), quiet).is_none());
+    let waiting = {
+        let session = std::sync::Arc::clone(&session);
+        std::thread::spawn(move || wait(session.until_locked()))
+    };
+    wait(session.add_person("nurse-1".into(), "nurse".into(), words(NURSE_WORDS))).unwrap();
+    let nurse = UnlockWith::Passphrase {
+        person: Some("nurse-1".into()),
+        text: NURSE_WORDS.into(),
+    };
+    wait(session.switch_person(nurse)).unwrap();
+    assert!(wait_for(session.until_locked(), quiet).is_none());
+    assert!(!waiting.is_finished(), "in other hands is not locked");
+    wait(session.lock()).unwrap();
+    waiting.join().unwrap().unwrap();
+    wait(session.until_locked()).unwrap();
+}
+
+#[test]
 fn a_forgotten_session_is_locked() {
     let place = Place::new();
     let (session, _) = place.created();
