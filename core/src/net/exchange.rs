@@ -12,7 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 /// Bytes, unpacked, that wait for the reader at most: some pages.
-const BUFFER: usize = 2 * 1024 * 1024;
+const BUFFER: usize = 6 * 1024 * 1024;
 /// Small pieces are put together up to this length.
 const BLOCK: usize = 64 * 1024;
 
